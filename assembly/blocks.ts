@@ -1,11 +1,12 @@
-// What the kernels of few bits share. Four outputs are computed side by side, each in a lane that adds up in the order
-// of the reference in src/kernels/lowbits, bit by bit. Their block is copied to `work` first, as [inputs of the block, 4].
+// Code shared by the low-bit kernels. Four outputs are computed side by side, one per lane; each lane adds in the order
+// of the reference in src/kernels/lowbits, so results are equal bit for bit. Their block is first copied to `work`, as
+// [inputs of the block, 4].
 import { transpose4 } from './transpose';
 
 const ROUNDER: f32 = 12582912;
-/** Bytes at the beginning of `work`: two pairs of sums, and what is noted of four outputs. */
+/** Bytes at the beginning of `work`: two pairs of sums, and notes about four outputs. */
 export const NOTES: usize = 128;
-// Of four outputs, in `work`: their scales, their zero points, and what their codes lose of what.
+// For four outputs, in `work`: their scales, their zero points, and the loss and signal of their codes.
 export const SCALES: usize = 64;
 export const ZEROS: usize = 80;
 export const SIGNAL: usize = 96;
@@ -50,15 +51,15 @@ export function load4(
   }
 }
 
-/** Outputs that are taken together: where outputs lie side by side a line of the cache has 16. */
+/** Outputs that are processed together. If outputs are contiguous, a cache line holds 16. */
 @inline
 export function together(along: i32): i32 {
   return along == 1 ? 16 : 4;
 }
 
 /**
- * A block of {@link together} outputs is a step; steps go as the numbers lie: outputs side by side first, or inputs.
- * This is how many steps there are.
+ * Number of steps. A step is a block of {@link together} outputs. Steps follow the memory layout: along outputs first
+ * if these are contiguous, otherwise along inputs.
  */
 @inline
 export function stepsOf(outputs: i32, along: i32, blocks: i32): i32 {
@@ -78,7 +79,10 @@ export function firstOf(step: i32, outputs: i32, along: i32, blocks: i32): i32 {
   return (along == 1 ? step % (stepsOf(outputs, along, blocks) / blocks) : step / blocks) * together(along);
 }
 
-/** The block of up to {@link together} outputs, each four as `load4` has them, `size` bytes after the four before. */
+/**
+ * Loads the block of up to {@link together} outputs in groups of four as in `load4`; each group is `size` bytes after
+ * the previous one.
+ */
 export function loadAll(
   data: usize, outputs: i32, first: i32, along: i32, across: i32, length: i32, to: usize, size: usize,
 ): void {
@@ -97,7 +101,7 @@ export function loadAll(
   }
 }
 
-/** Loads a number for each of four lanes; beyond the last output 1. @param stride - from an output to the next one */
+/** Loads a number for each of four lanes; 1 beyond the last output. @param stride - from one output to the next */
 export function lanes4(from: usize, outputs: i32, first: i32, stride: i32, index: i32, notes: usize): v128 {
   v128.store(notes, f32x4.splat(1));
   const lanes = min(4, outputs - first);

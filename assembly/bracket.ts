@@ -1,9 +1,9 @@
-// Selection between two magnitudes: counts what lies below, and collects the few elements between.
+// Selection between two magnitudes: counts the elements below, and collects the few elements in between.
 import { RESULT, SCRATCH } from './area';
 import { nansIn, zerosIn } from './histogram';
 
 const INFINITY_BITS: i32 = 0x7f800000;
-/** Elements between two looks at what was special: 16 KiB of data, still in the first-level cache. */
+/** Elements between two checks for special values: 16 KiB of data, still in the first-level cache. */
 const BLOCK: usize = 16384;
 
 @inline
@@ -28,14 +28,14 @@ export function countWithin(data: usize, length: i32, low: i32, high: i32, out: 
   let less: u32 = 0;
   let zeros: u32 = 0;
   let nans: u32 = 0;
-  let lost: u32 = 0; // elements between for which there was no room
+  let lost: u32 = 0; // elements in between that did not fit
   let at = data;
   while (at < end) {
     const start = at;
     const stop = end - at > BLOCK ? at + BLOCK : end;
     let smallest = magnitude;
     let largest = none;
-    // Which vectors hold something, and where in them: noted without a branch, because it cannot be foretold.
+    // Note which vectors hold matches, and where, without a branch, because the branch would be unpredictable.
     let noted = SCRATCH;
     let place: u32 = 0;
     for (; at + 64 <= stop; at += 64) {

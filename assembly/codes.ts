@@ -1,4 +1,4 @@
-// Codes at scales that were found, the nearest ones, and what they lose.
+// Nearest codes for given scales, and their loss.
 import { blockOf, firstOf, lanes4, loadAll, NOTES, SCALES, stepsOf, together, ZEROS } from './blocks';
 import { addLoss, noLoss, placeOf, takeBlock } from './take';
 

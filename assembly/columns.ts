@@ -1,6 +1,6 @@
-// Columns of a matrix one after the other, each with an error that those after it take back, as
-// src/kernels/simd/scalarColumns.ts has it, bit by bit. Matrices are [width, rows]: sixteen rows of a column lie beside
-// each other and are computed side by side. `work` keeps what these rows need of the columns before, as [columns, 16].
+// Processes the columns of a matrix in order; later columns compensate the error of each one. Equal bit for bit to
+// src/kernels/simd/scalarColumns.ts. Matrices are [width, rows]: sixteen rows of a column are contiguous and computed
+// together. `work` keeps what these rows need from previous columns, as [columns, 16].
 
 /** Bytes of one column of sixteen rows. */
 const COLUMN: usize = 64;
@@ -20,7 +20,7 @@ function storeBytes(to: usize, a: v128, b: v128, c: v128, d: v128): void {
   v128.store(to, i8x16.narrow_i16x8_u(low, high));
 }
 
-/** Takes from a column of sixteen rows the errors of `count` columns, each times its factor. */
+/** Subtracts from a column of sixteen rows the errors of `count` columns, each times its factor. */
 @inline
 function settle(at: usize, errors: usize, factors: usize, count: i32): void {
   let a = v128.load(at);
@@ -40,7 +40,9 @@ function settle(at: usize, errors: usize, factors: usize, count: i32): void {
   v128.store(at, d, 48);
 }
 
-/** Of the scores of a group the least, all but `keep`, the first among equal ones: their lanes in the mask become 1. */
+/**
+ * Selects the lowest scores of a group, all but `keep` of them, the first among equal ones: their mask lanes become 1.
+ */
 function chooseGroup(scores: usize, mask: usize, length: i32, keep: i32): void {
   const most = i32x4.splat(length - keep);
   for (let quarter: usize = 0; quarter < COLUMN; quarter += 16) {
@@ -113,11 +115,11 @@ export function eliminate(
   }
 }
 
-/** Codes less the zero points: the nearest ones, and 0 where the scale is. */
+/** Nearest codes minus the zero points; 0 where the scale is 0. */
 @inline
 function nearest(value: v128, scale: v128, zero: v128, last: v128): v128 {
   const steps = f32x4.pmin(f32x4.sub(last, zero), f32x4.pmax(f32x4.neg(zero), f32x4.div(value, scale)));
-  // Adding 0 makes 0 of -0.
+  // Adding 0 turns -0 into 0.
   return v128.and(f32x4.add(f32x4.nearest(steps), f32x4.splat(0)), f32x4.ne(scale, f32x4.splat(0)));
 }
 
@@ -177,7 +179,7 @@ export function descendCodes(
         const best = f32x4.add(f32x4.mul(before, s), f32x4.div(v128.load(asked + quarter), diagonal));
         const steps = nearest(best, s, z, last);
         const more = f32x4.sub(steps, before);
-        // Each lane that differs counts down by one.
+        // Each lane that differs adds −1 to the count.
         moved = i32x4.add(moved, f32x4.ne(more, f32x4.splat(0)));
         const change = f32x4.mul(more, s);
         v128.store(at + quarter, change);

@@ -14,13 +14,13 @@ function widen(h: v128): v128 {
   return v128.or(magnitude, i32x4.shl(v128.and(h, i32x4.splat(0x8000)), 16));
 }
 
-/** Four float32 to float16 in 32-bit lanes, rounded half to even; NaN stays NaN, quiet, with the top of its payload. */
+/** Four float32 to float16 in 32-bit lanes, rounded half to even. NaN stays NaN: quiet, with the top of its payload. */
 @inline
 function narrow(f: v128): v128 {
   const magnitude = v128.and(f, i32x4.splat(0x7fffffff));
   const odd = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1));
   const normal = i32x4.shr_u(i32x4.add(i32x4.add(magnitude, i32x4.splat(0xc8000fff)), odd), 13);
-  // 0.5 has the spacing of float16's subnormals: the addition rounds, the bits left over are the result.
+  // 0.5 has the same spacing as float16's subnormals: the addition rounds, and the low bits are the result.
   const half = f32x4.splat(0.5);
   const small = i32x4.sub(f32x4.add(magnitude, half), half);
   const infinity = i32x4.splat(0x7f800000);
@@ -65,7 +65,9 @@ export function floatToHalf(data: usize, length: i32, out: usize): void {
   }
 }
 
-/** Four float32 to bfloat16 in 32-bit lanes, rounded half to even; NaN stays NaN, quiet, with the top of its payload. */
+/**
+ * Four float32 to bfloat16 in 32-bit lanes, rounded half to even. NaN stays NaN: quiet, with the top of its payload.
+ */
 @inline
 function cut(f: v128): v128 {
   const odd = v128.and(i32x4.shr_u(f, 16), i32x4.splat(1));

@@ -1,4 +1,4 @@
-// Factors of multipliers and the step of each row, as src/kernels/lowbits/factors.ts has them.
+// Integer factors of block scales and the step of each row, as in src/kernels/lowbits/factors.ts.
 import { lanes4, load4, NOTES, within } from './blocks';
 
 /** Sums of steps · code and code² for a grid: product, square at `notes`. */
@@ -20,7 +20,7 @@ function sumOne(at: usize, end: usize, weights: usize, notes: usize, inverse: v1
   v128.store(notes, square, 16);
 }
 
-/** What four rows lose by two steps, in squares of their largest scales: at `notes` and + 16. */
+/** The errors of two steps for four rows, relative to the squares of their largest scales: at `notes` and + 16. */
 function stepErrors(
   known: usize, end: usize, notes: usize, most: v128, fraction: f32, fraction2: f32,
 ): void {
@@ -94,7 +94,7 @@ export function chooseFactors(
     }
     const inverse = f32x4.div(most, best);
     best = f32x4.mul(widest, f32x4.div(best, most));
-    // The step that fits the codes it gives.
+    // The step that is optimal for its own codes.
     let productFront = f64x2.splat(0);
     let productBack = productFront;
     let squareFront = productFront;

@@ -1,8 +1,8 @@
-// Counting magnitudes, 16 bits at a time. Four copies of every counter lie side by side: neighbouring elements, often
-// equal, then never wait for each other's store, and a bin stays in one cache line.
+// Counting magnitudes, 16 bits at a time. There are four adjacent copies of every counter. Neighbouring elements, which
+// are often equal, then never wait for each other's store, and a bin stays in one cache line.
 import { HISTOGRAM, RESULT } from './area';
 
-/** Elements between two looks at the bin of the zeros: 16 KiB of data, still in the first-level cache. */
+/** Elements between two checks of the bin of zeros: 16 KiB of data, still in the first-level cache. */
 const BLOCK: usize = 16384;
 const INFINITY_BIN: usize = 0x7f80;
 const BINS: usize = 0x8000;
@@ -13,7 +13,7 @@ function total(bin: usize): u32 {
   return load<u32>(at) + load<u32>(at, 4) + load<u32>(at, 8) + load<u32>(at, 12);
 }
 
-/** Elements counted in the bins only NaN can fall into. */
+/** Elements counted in the bins that only NaN can fall into. */
 function nanTotal(): u32 {
   let sum = i32x4.splat(0);
   for (let bin = INFINITY_BIN + 1; bin < BINS; bin++) sum = i32x4.add(sum, v128.load(HISTOGRAM + (bin << 4)));
@@ -22,7 +22,7 @@ function nanTotal(): u32 {
   );
 }
 
-/** Counts the element at `at` + 0, 4, 8 and 12, each in a copy of its own. */
+/** Counts the elements at `at` + 0, 4, 8 and 12, each in its own copy. */
 @inline
 function four(at: usize): void {
   const front = load<u64>(at);

@@ -1,5 +1,5 @@
-// The SIMD kernels. AssemblyScript, compiled by scripts/build-simd.js into src/kernels/simd/binary.ts; what each one
-// does is written in src/kernels/simd/kernels.ts, and src/kernels/simd/scalar.ts does the same without SIMD.
+// The SIMD kernels, in AssemblyScript. scripts/build-simd.js compiles them into src/kernels/simd/binary.ts.
+// src/kernels/simd/kernels.ts documents each one, and src/kernels/simd/scalar.ts does the same without SIMD.
 export * from './range';
 export * from './quantize';
 export * from './dequantize';

@@ -1,4 +1,4 @@
-// Selection among magnitudes that lie in one array.
+// Selection among magnitudes in one array.
 import { RESULT } from './area';
 
 const MAGNITUDE: i32 = 0x7fffffff;

@@ -1,13 +1,13 @@
-// q = clamp(roundHalfEven(x / scale) + zeroPoint). The clamp is done before rounding, in float: its bounds are integers,
-// so that changes nothing, and what is left fits the trick of adding 1.5 · 2^23: the sum's low bits are the integer,
-// rounded half to even by the addition itself.
+// q = clamp(roundHalfEven(x / scale) + zeroPoint). The clamp is done before rounding, in float. Its bounds are
+// integers, so the result is the same, and clamped values are small enough for the trick of adding 1.5 · 2^23: the low
+// bits of the sum are the integer, rounded half to even by the addition itself.
 //
-// Each call leaves two sums at RESULT (f64): of the squares of the numbers, and of what rounding takes from them.
+// Each call leaves two sums at RESULT (f64): of the squares of the numbers, and of the squares of the rounding errors.
 import { RESULT, SCRATCH } from './area';
 
 let signal: f64 = 0;
 let noise: f64 = 0;
-/** Bytes of float32 whose squares are summed in float32: a few hundred terms keep their digits. */
+/** Bytes of float32 whose squares are summed in float32. A sum of a few hundred terms stays precise enough. */
 const RUN: usize = 4096;
 
 @inline
@@ -44,13 +44,13 @@ const WIDE: f32 = 1048576;
 const TILE_ROWS: i32 = 16;
 const TILE_COLUMNS: i32 = 256;
 
-/** The integer, and ROUNDER. */
+/** The integer plus ROUNDER. */
 @inline
 function round(x: v128, scale: v128, low: v128, high: v128): v128 {
   return f32x4.add(f32x4.pmin(high, f32x4.pmax(low, f32x4.div(x, scale))), f32x4.splat(ROUNDER));
 }
 
-/** What rounding takes from x. */
+/** The rounding error of x. */
 @inline
 function lost(x: v128, rounded: v128, scale: v128): v128 {
   return f32x4.sub(x, f32x4.mul(f32x4.sub(rounded, f32x4.splat(ROUNDER)), scale));
@@ -66,7 +66,7 @@ function pack(a: v128, b: v128, c: v128, d: v128): v128 {
   );
 }
 
-/** The same with zero points added and a clamp in 16-bit lanes. */
+/** The same with zero points added and clamped in 16-bit lanes. */
 @inline
 function packWithin(a: v128, b: v128, c: v128, d: v128, min: v128, max: v128): v128 {
   const mask = i16x8.splat(0xff);
@@ -217,8 +217,8 @@ function interleaveHigh(a: v128, b: v128): v128 {
 }
 
 /**
- * Eight rows of sixteen bytes to sixteen rows of eight. Interleaving the first half of the 128 bytes with the second
- * rotates the bits of every byte's address by one; three times turns [row, column] into [column, row].
+ * Transposes eight rows of sixteen bytes to sixteen rows of eight. Interleaving the first half of the 128 bytes with
+ * the second rotates the bits of every byte's address by one; doing so three times maps [row, column] to [column, row].
  */
 @inline
 function transpose8x16(from: usize, to: usize, stride: usize): void {

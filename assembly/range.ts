@@ -1,7 +1,7 @@
-// Minima and maxima. `pmin(a, b)` is `b < a ? b : a`: the comparison of the reference, so −0 never replaces 0.
+// Minima and maxima. `pmin(a, b)` is `b < a ? b : a`, the same comparison as in the reference, so −0 never replaces 0.
 //
-// NaN and infinities leave a running sum not finite, which costs one addition a vector. Sums of huge finite values may
-// overflow too; so a suspicious sum is followed by an exact look at the exponents.
+// NaN and infinities make a running sum non-finite, which costs one addition per vector. Sums of huge finite values may
+// also overflow, so a non-finite sum is followed by an exact check of the exponents.
 
 @inline
 function fold(v: v128): f32 {
@@ -100,7 +100,7 @@ export function rangeColumns(data: usize, rows: i32, columns: i32, stride: i32, 
   let rest: f32 = 0;
   let row = 0;
   let start = data;
-  // Four rows at a time: each minimum and maximum is read and written once for four values.
+  // Four rows at a time: each minimum and maximum is loaded and stored once for four values.
   for (; row + 4 <= rows; row += 4, start += pitch << 2) {
     let p0 = start;
     let p1 = p0 + pitch;

@@ -1,11 +1,11 @@
-// Scales (and zero points) of blocks by search, as `Search` of src/kernels/lowbits/block.ts has it.
+// Search for the scales (and zero points) of blocks, as `Search` in src/kernels/lowbits/block.ts.
 import { blockOf, firstOf, loadAll, NOTES, rounded, SCALES, stepsOf, together, within, ZEROS } from './blocks';
 import { addLoss, noLoss, placeOf, takeBlock } from './take';
 import { negate, sumWhole, twice, unitsOf } from './whole';
 
 const SMALLEST_BASE: f32 = reinterpret<f32>(0x03800000); // 2^-120
 
-/** Parts of a step of the base, that candidates differ by. */
+/** Number of parts of one step of the base; candidates differ by whole parts. */
 const PARTS: f32 = 128;
 
 /** Sums of steps · code and code² for two grids, weighted: product, square, product, square at `notes`. */
@@ -52,7 +52,7 @@ function zeroOf(min: v128, inverse: v128, steps: f32, most: f32, other: bool): v
   return f32x4.pmin(all, f32x4.pmax(none, moved));
 }
 
-/** Scales and zero points of the block of four outputs at `tile`, in `work`. @param units - room for whole numbers */
+/** Scales and zero points of the block of four outputs at `tile`, in `work`. @param units - memory for whole numbers */
 function searchBlock(
   work: usize, tile: usize, length: i32, units: usize, weights: usize, bits: i32, symmetric: bool,
   steps: usize, count: i32, zeros: i32, empty: f32,
@@ -178,7 +178,7 @@ function searchBlock(
   v128.store(work, v128.bitselect(f32x4.splat(middle), best, tiny), ZEROS);
 }
 
-/** The nearest numbers that float16 has and that are neither 0 nor infinite, of the same sign. */
+/** The nearest float16 values of the same sign that are neither 0 nor infinite. */
 @inline
 function halved(x: v128): v128 {
   const sign = v128.and(x, i32x4.splat(0x80000000));
@@ -186,7 +186,7 @@ function halved(x: v128): v128 {
   const even = v128.and(i32x4.shr_u(size, 13), i32x4.splat(1));
   const bits = i32x4.add(i32x4.add(size, i32x4.splat(0xfff)), even);
   const normal = v128.andnot(bits, i32x4.splat(0x1fff));
-  // Below 2^-14 all are multiples of 2^-24, as numbers from one half to 1 are in float32.
+  // Below 2^-14, float16 values are multiples of 2^-24, the spacing of float32 from one half to 1.
   const half = f32x4.splat(0.5);
   const small = f32x4.sub(f32x4.add(size, half), half);
   const near = v128.bitselect(small, normal, f32x4.lt(size, f32x4.splat(reinterpret<f32>(0x38800000))));

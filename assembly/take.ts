@@ -1,4 +1,4 @@
-// Codes of one block, the nearest ones for its scales, and what they lose.
+// Nearest codes of one block for its scales, and their loss.
 import { RESULT } from './area';
 import { NOISE, SCALES, SIGNAL, within, ZEROS } from './blocks';
 
@@ -10,14 +10,14 @@ function total(x: v128): f64 {
   return front + <f64>f32x4.extract_lane(x, 2) + <f64>f32x4.extract_lane(x, 3);
 }
 
-/** Where the codes of an output from an input on are: as many in a byte as fit, where they are packed. */
+/** The address of the codes of an output, starting at an input. Packed codes share bytes. */
 @inline
 export function placeOf(output: i32, input: i32, bits: i32, along: usize, across: usize, packed: bool): usize {
   const line = packed ? <usize>input * <usize>bits >> 3 : <usize>input;
   return <usize>output * along + line * across;
 }
 
-/** Codes of four inputs, a byte each, the same input of four outputs side by side: as those of an output side by side. */
+/** Transposes one-byte codes of four inputs and four outputs, so that the codes of each output are adjacent. */
 @inline
 function byOutput(q: v128): v128 {
   return v128.shuffle<i8>(q, q, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -36,7 +36,7 @@ function fours(q: v128): v128 {
   return v128.or(two, i32x4.shl(v128.shuffle<i64>(two, two, 1, 0), 4));
 }
 
-/** Stores the codes of four inputs of up to four outputs in bytes that have several. */
+/** Stores packed codes of four inputs for up to four outputs. */
 @inline
 function storePacked(q: v128, bits: i32, count: i32, work: usize, to: usize, along: usize, across: usize): void {
   if (across == 1) {
@@ -72,9 +72,10 @@ function storePacked(q: v128, bits: i32, count: i32, work: usize, to: usize, alo
 }
 
 /**
- * Codes of the block of four outputs at `tile`, whose scales and zero points are in `work`; there is then what they lose.
- * @param count - of the outputs that are there: those after them are repeated
- * @param packed - as many codes in a byte as fit, and after the last input those of 0 until the block is full
+ * Computes the codes of the block of four outputs at `tile`. Its scales and zero points are in `work`, which then also
+ * holds the loss.
+ * @param count - number of outputs that exist; the others repeat the last one
+ * @param packed - as many codes per byte as fit; after the last input, codes of 0 fill the block
  */
 export function takeBlock(
   work: usize, tile: usize, length: i32, block: i32, bits: i32, count: i32,
@@ -90,9 +91,9 @@ export function takeBlock(
   const low = f32x4.neg(z);
   const high = f32x4.sub(f32x4.splat(<f32>((1 << bits) - 1)), z);
   const rounder = f32x4.splat(ROUNDER);
-  // The last bits of a number this large are the whole number it was rounded to.
+  // The low bits of a number this large are the integer it was rounded to.
   const zero = i32x4.sub(f32x4.add(z, rounder), i32x4.shl(rounder, 1));
-  // Lanes beyond the last output repeat it, and count for nothing.
+  // Lanes beyond the last output repeat it, and are not counted.
   const counted = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count));
   let ours = f32x4.splat(0);
   let gone = f32x4.splat(0);
@@ -163,7 +164,7 @@ export function takeBlock(
   v128.store(work, v128.and(gone, counted), NOISE);
 }
 
-/** Adds what the last block lost to all at {@link RESULT}. */
+/** Adds the loss of the last block to the total at {@link RESULT}. */
 export function addLoss(work: usize): void {
   store<f64>(RESULT, load<f64>(RESULT) + total(v128.load(work, SIGNAL)));
   store<f64>(RESULT, load<f64>(RESULT, 8) + total(v128.load(work, NOISE)), 8);

@@ -1,5 +1,5 @@
-// Sums over a block for two candidates of scales, in whole numbers: as `wholeTrial` of src/kernels/lowbits/scales.ts.
-// A vector has two inputs of four outputs, the inputs of an output side by side.
+// Sums over a block for two candidates of scales, in integers, as `wholeTrial` in src/kernels/lowbits/scales.ts. A
+// vector has two inputs of four outputs; the inputs of an output are adjacent.
 
 const PARTS_SHIFT: i32 = 7;
 
@@ -10,7 +10,7 @@ function unitsBy(at: usize, length: i32, inverse: v128, rounder: f32, to: usize)
   const half = i16x8.splat(<i16>(<i32>1 << (PARTS_SHIFT - 1)));
   const none = f32x4.splat(0);
   for (; length > 0; length -= 2, at += 32, to += 32) {
-    // The last bits of a number this large are the whole number it was rounded to.
+    // The low bits of a number this large are the integer it was rounded to.
     const first = f32x4.add(f32x4.mul(v128.load(at), inverse), rounding);
     let second = none;
     if (length > 1) second = f32x4.add(f32x4.mul(v128.load(at, 16), inverse), rounding);
@@ -20,18 +20,18 @@ function unitsBy(at: usize, length: i32, inverse: v128, rounder: f32, to: usize)
   }
 }
 
-/** The numbers of a block in units, and their parts. @param inverse - where the units of four outputs are */
+/** The numbers of a block in units, and their parts. @param inverse - address of the inverse units of four outputs */
 export function unitsOf(at: usize, length: i32, inverse: usize, bits: i32, to: usize): void {
   unitsBy(at, length, v128.load(inverse), bits == 4 ? 12288 : bits == 2 ? 3072 : 196608, to);
 }
 
-/** Changes the sign of all. */
+/** Negates all numbers. */
 export function negate(at: usize, end: usize): void {
   const none = i16x8.splat(0);
   for (; at < end; at += 16) v128.store(at, i16x8.sub(none, v128.load(at)));
 }
 
-/** Both halves of a lane are the whole number that it has as a float. */
+/** Converts each float to an integer, stored in both 16-bit halves of its lane. */
 @inline
 export function twice(x: v128): v128 {
   const whole = i32x4.trunc_sat_f32x4_s(x);
@@ -74,7 +74,7 @@ function sumBy(
 
 /**
  * Sums of numbers · codes and codes² for two candidates.
- * @param notes - the least and the greatest code of each, from {@link twice}; then product and square of each, as floats
+ * @param notes - the lowest and highest code of each, from {@link twice}; then product and square of each, as floats
  */
 export function sumWhole(bits: i32, at: usize, end: usize, beyond: i32, beyond2: i32, notes: usize): void {
   if (bits == 4) sumBy(10, at, end, beyond, beyond2, notes);

@@ -1,4 +1,4 @@
-// Pruning by magnitude: elements below the threshold become 0, and of the equal ones the first `ties`.
+// Pruning by magnitude: elements below the threshold become 0, and so do the first `ties` elements equal to it.
 import { RESULT } from './area';
 
 @inline
@@ -18,7 +18,7 @@ export function zeroBelow(data: usize, length: i32, threshold: i32, ties: u32): 
   let lost: u32 = 0;
   let left = ties;
   while (at < end) {
-    // With ties to give away, elements equal to the threshold stop the fast loop; without, they are simply kept.
+    // While ties are left to prune, elements equal to the threshold stop the fast loop; otherwise they are kept.
     const bound = i32x4.splat(left > 0 ? threshold : threshold - 1);
     const giving = left > 0;
     for (; at + 64 <= end; at += 64) {
@@ -60,7 +60,7 @@ export function zeroBelow(data: usize, length: i32, threshold: i32, ties: u32): 
       store<i32>(at, 0);
     }
   }
-  // In the fast loop a zero is kept only under the threshold 0, where nothing is lost.
+  // The fast loop keeps a zero only if the threshold is 0, which prunes nothing.
   if (threshold > 0) lost += sum(kept) - sum(nonzero);
   store<u32>(RESULT, ties - left);
   store<u32>(RESULT, lost, 4);

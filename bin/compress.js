@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const program = new URL('../dist/bin/start.js', import.meta.url);
-// Stack traces then tell of the sources, not of the bundle.
+// Map stack traces to the source files instead of the bundle.
 if (process.argv.includes('--verbose')) process.setSourceMapsEnabled(true);
 try {
   const { start } = await import(program);
@@ -13,7 +13,7 @@ try {
   process.exitCode = 1;
 }
 
-/** Why the program could not even begin; whatever comes later it says itself. */
+/** Why the program could not start. Later errors are printed by the program itself. */
 function reason(cause) {
   if (cause.code === 'EMFILE') {
     return 'error: onnx-compress needs more open files than the shell allows\n  ulimit -n shows how many, ulimit -n 1024 allows more.';

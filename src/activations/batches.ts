@@ -1,7 +1,7 @@
 import type { MomentsRequest, SumRequest } from './requests.ts';
 
 /**
- * Groups items, in order, into batches of at most `limit` bytes. An item above the limit is a batch of its own.
+ * Groups items, in order, into batches of at most `limit` bytes. A larger item becomes a batch of its own.
  * @param bytesOf - size of an item in bytes
  */
 export function batches<T>(items: Iterable<T>, bytesOf: (item: T) => number, limit: number): T[][] {

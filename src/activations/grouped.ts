@@ -16,9 +16,9 @@ export interface SummedGroup<G extends LayerGroup> {
 /**
  * The sums for groups of layers. Each batch is measured on the model as it is at that point.
  *
- * Batches whose layers need no sums still run while later ones need some: every run then starts from the same place
- * with the same values as if all sums had been requested, so the sums are the same, bit for bit.
- * @param known - number of results, from the first group on, that need no sums
+ * Batches whose layers need no sums still run if later ones need some. Every run then starts from the same state, with
+ * the same values as if all sums had been requested, so the sums are equal bit for bit.
+ * @param known - number of leading results that need no sums
  * @param resultsOf - number of results of a group: one per layer if omitted
  */
 export async function* summedGroups<G extends LayerGroup>(
@@ -37,7 +37,7 @@ export async function* summedGroups<G extends LayerGroup>(
     });
     const wanted = part.map((one, at) => (open[at] ? one.wanted : { ...one.wanted, idle: true }));
     const measured = known < total ? await activations.measure(model, wanted, { index, count: parts.length }) : [];
-    // Sums that were returned are released, so that memory holds one group at a time.
+    // Release sums once they are consumed, so that memory holds one group at a time.
     const all = [...measured].reverse();
     for (const [at, group] of part.entries()) {
       const sums = all.pop();

@@ -15,9 +15,9 @@ export interface ActivationRange extends ObservedRange {
 export type ActivationRanges = ReadonlyMap<string, ActivationRange>;
 
 /**
- * Signal-to-noise ratio of one product in dB over the data, if that product alone is computed in another form: on
- * integers, or in float with a weight that is stored in 8 bits, or in fewer. If a logarithm follows the product, the
- * ratio of the logarithm's output.
+ * Signal-to-noise ratio of one product in dB over the data when only that product is computed in another form: with
+ * integers, or in float with a weight stored in 8 bits or fewer. If a logarithm follows the product, this is the ratio
+ * of the logarithm's output.
  */
 export interface ProductSignal {
   readonly integers?: number;
@@ -47,10 +47,10 @@ function noiseOf(range: ActivationRange, min: number, max: number): number {
 }
 
 /**
- * As {@link expectedSqnr}, but measured where the layer reads the activation: signal and noise of each channel are
- * weighted by the layer's weights. So a loud channel that no weight reads does not hide what the other channels lose.
+ * Like {@link expectedSqnr}, but as the layer sees the activation: signal and noise of each channel are weighted by the
+ * layer's weights. So a loud channel that no weight reads does not hide the loss in the other channels.
  *
- * `10·log10(Σ gain·power / Σ gain·noise)` over the channels that are not zero throughout; those have no noise.
+ * `10·log10(Σ gain·power / Σ gain·noise)` over the channels that are not all zero; zero channels have no noise.
  *
  * @param range - with `channelPowers`
  * @param gains - Σ w² over the weights that multiply each channel
@@ -68,7 +68,7 @@ export function heardSqnr(range: ActivationRange, gains: ArrayLike<number>): num
     loud++;
   }
   if (heard === 0 || !Number.isFinite(signal + heard)) return undefined;
-  // The noise is a mean over all channels, and channels that are zero throughout contribute none.
+  // The noise is a mean over all channels, and all-zero channels contribute none.
   const noise = noiseOf(range, range.min, range.max) * (powers.length / loud);
   return decibels(signal, heard * noise);
 }

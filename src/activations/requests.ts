@@ -46,7 +46,7 @@ export interface SumRequest {
   readonly groups: number;
   /** Elements per vector. */
   readonly columns: number;
-  /** The sums are not needed: the values are computed, but nothing is summed. */
+  /** If true, the values are computed but not summed, because the sums are not needed. */
   readonly idle?: boolean;
 }
 
@@ -66,7 +66,7 @@ export function channelAxis(vectors: Vectors): number {
 /** A question about the activations of a model. */
 export type Request = RangeRequest | NormsRequest | SumRequest | MomentsRequest;
 
-/** What was observed of the elements of a value. */
+/** What was observed about the elements of a value. */
 export interface RangeAnswer {
   /** Undefined if no element was finite. */
   readonly range: ActivationRange | undefined;
@@ -81,7 +81,7 @@ export interface Sums {
   readonly sums: Float64Array;
   /** Number of vectors summed in each group. */
   readonly rows: number;
-  /** Number of vectors there were; absent if all were summed. */
+  /** Number of vectors before sampling; absent if all were summed. */
   readonly of?: number;
 }
 
@@ -110,7 +110,7 @@ export interface Answers {
 /** The type of the answer to one kind of request. */
 export type AnswerTo<R extends Request> = Answers[R['what']];
 
-/** Which call this is, of how many; for progress. */
+/** The number of this call and the total number of calls, for progress. */
 export interface Part {
   readonly index: number;
   readonly count: number;
@@ -128,6 +128,6 @@ export interface Activations<R extends Request = SumRequest> {
   measure(model: Model, requests: readonly R[], part: Part): Promise<readonly AnswerTo<R>[]>;
   /** Multiplies large matrices; absent if the runtime is no faster at it than this thread. */
   readonly multiply?: Multiply;
-  /** Takes sums that nobody reads any more: their memory may hold the next ones. */
+  /** Takes back sums that are no longer read, so that their memory can hold the next ones. */
   reuse?(sums: Float64Array): void;
 }

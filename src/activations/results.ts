@@ -1,6 +1,6 @@
 import { CompressError } from '../errors.ts';
 
-/** Stores bytes, whose memory may then be used for others, and returns a function that reads them again. */
+/** Stores bytes and returns a function that reads them back. The caller may then reuse their memory. */
 export type Keep = (bytes: Uint8Array) => Promise<() => Promise<Uint8Array>>;
 
 /** The result for one layer: facts as JSON, and bytes that are read on demand. */
@@ -26,7 +26,7 @@ export interface Results {
 }
 
 /**
- * Results that last as long as the run.
+ * Results that last only for this run.
  * @param keep - where the bytes are stored; in memory if omitted
  */
 export function passingResults(keep?: Keep): Results {
@@ -42,7 +42,7 @@ export function passingResults(keep?: Keep): Results {
   };
 }
 
-/** Returns the results of layers one after the other: first the earlier ones, then those computed now. */
+/** Returns the results of layers in order: first the earlier ones, then those computed now. */
 export class ResultLine {
   readonly #results: Results;
   #next = 0;

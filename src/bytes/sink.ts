@@ -20,10 +20,10 @@ export interface Sink {
    */
   reserve?(byteLength: number): Promise<Reserved>;
   /**
-   * Leaves out the next `byteLength` bytes and tells the reader where to find them, in a file that is open here. Absent
-   * if no reader could.
+   * Skips the next `byteLength` bytes and gives the reader a reference to them in an open file. Absent if no reader
+   * supports this.
    * @param placeOf - where the bytes are, if they are in a file
-   * @returns false if the reader cannot, or the bytes are in no file: then nothing is written
+   * @returns false if the reader does not support it or the bytes are in no file: then nothing is written
    */
   refer?(byteLength: number, placeOf: () => Promise<Place | undefined>): Promise<boolean>;
   /**

@@ -62,8 +62,8 @@ export async function readInto(source: Source, target: Uint8Array, start: number
 }
 
 /**
- * Checks that a source has these bytes.
- * @throws CompressError `malformed` if it has not
+ * Checks that a range lies within a source.
+ * @throws CompressError `malformed` if it does not
  */
 export function checkRange(label: string, start: number, end: number, byteLength: number): void {
   if (start >= 0 && start <= end && end <= byteLength) return;

@@ -80,7 +80,7 @@ export interface Streamed {
    * @throws CompressError if reading fails; an error with the system's `code` if writing fails
    */
   writeTo(target: WriteTarget): Promise<void>;
-  /** Where the bytes already are, apart from zeros; absent or undefined if they are in no file. */
+  /** Where the bytes already are, apart from elements that become zero; absent or undefined if they are in no file. */
   place?(): Promise<Place | undefined>;
 }
 

@@ -5,10 +5,10 @@ import type { Tensor } from '../ir/tensor.ts';
 const CHUNK: number = 1 << 20;
 
 /**
- * The elements of a tensor in order, as `load` gives them, a chunk at a time: the next one is read while one is looked
- * at. A chunk is good until the next one is asked for.
+ * The elements of a tensor in order, as `load` returns them, one chunk at a time. The next chunk is read while the
+ * consumer works on the current one. A chunk is valid until the next one is requested.
  * @param size - bytes of every chunk but the last
- * @throws CompressError where the bytes cannot be read
+ * @throws CompressError if the bytes cannot be read
  */
 export async function* chunksOf(tensor: Tensor, size: number = CHUNK): AsyncGenerator<Uint8Array, void, void> {
   const { stored, streamed, byteLength } = tensor;
@@ -33,28 +33,28 @@ export async function* chunksOf(tensor: Tensor, size: number = CHUNK): AsyncGene
       const chunk = await next;
       if (at + size < stored.byteLength) {
         next = read(at + size);
-        // Should the consumer fail at this chunk, nothing waits for the next one.
+        // Mark as handled: if the consumer fails at this chunk, nothing awaits the next one.
         next.catch(() => {});
       }
       yield chunk;
     }
   } finally {
-    // Nothing reads any more once this has ended: the file may be closed.
+    // Wait for the pending read, so that the file may be closed after this generator ends.
     await next.catch(() => {});
   }
 }
 
-/** Whole runs of a tensor: `count` of them, one after the other. */
+/** Complete runs of a tensor: `count` of them, consecutively. */
 export interface Runs {
   readonly bytes: Uint8Array;
   readonly count: number;
 }
 
 /**
- * The elements of a tensor in order, so many whole runs of `length` elements at a time as fit a chunk, and at least
- * one. They are good until the next ones are asked for.
+ * The elements of a tensor in order, in groups of complete runs of `length` elements: as many as fit into a chunk, and
+ * at least one. A group is valid until the next one is requested.
  * @param size - bytes of a chunk
- * @throws CompressError where the bytes cannot be read
+ * @throws CompressError if the bytes cannot be read
  */
 export async function* runsOf(tensor: Tensor, length: number, size: number = CHUNK): AsyncGenerator<Runs, void, void> {
   const run = (tensor.byteLength / elementCount(tensor.dims)) * length;
@@ -64,7 +64,7 @@ export async function* runsOf(tensor: Tensor, length: number, size: number = CHU
   }
 }
 
-/** The same bytes in chunks of one size: two tensors that are compared side by side come in equal steps. */
+/** The same bytes in chunks of one size, so that two tensors can be compared in equal steps. */
 async function* cut(chunks: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Uint8Array, void, void> {
   const whole = new Uint8Array(size);
   let filled = 0;

@@ -4,16 +4,16 @@ import { streamOf } from './stream.ts';
 
 const WORD = 4;
 
-/** The bytes as they lie in a file of the model. */
+/** The bytes as they are stored in a file of the model. */
 export function copied(stored: Stored): Streamed {
   return { ...copiedFrom(stored), place: async () => stored.file };
 }
 
-/** The same of any file. */
+/** The same for any file. */
 export function copiedFrom(stored: Stored): Streamed {
   const { byteLength } = stored;
   return streamOf<'copy'>(stored, byteLength, (count) =>
-    // Whole words: of zeros only whole elements are known.
+    // Cut at whole words: only whole elements can be known to be zero.
     spans(Math.ceil(byteLength / WORD), count).map(({ start, length }) => ({
       job: { kind: 'copy', byteLength: Math.min(length * WORD, byteLength - start * WORD) },
       start: start * WORD,

@@ -13,32 +13,29 @@ export interface Part<Kind extends Job['kind']> {
 /** Jobs whose result is written. */
 export type WritingKind = 'quantize' | 'transpose' | 'zero' | 'copy' | 'halves';
 
-/**
- * Computes jobs over bytes that lie in files, where they lie: in this thread, or in several where those are sooner
- * done.
- */
+/** Runs jobs over bytes in files: in this thread, or in several if they finish sooner. */
 export interface FileExecutor {
-  /** How many threads can compute, this one among them. */
+  /** Number of threads that can compute, including this one. */
   threadCount(): number;
-  /** Whether one of several threads computes a stored tensor, whichever is free; else this one. */
+  /** Whether any free thread may compute a stored tensor; otherwise this thread does. */
   isShared(stored: Stored): boolean;
-  /** How many threads would compute a stored tensor sooner: 1 where this one should. */
+  /** Number of threads that would compute a stored tensor fastest; 1 if this thread should. */
   threadsFor(stored: Stored): number;
-  /** In how many parts to read a stored tensor. Counts it as work, for which threads may start. */
+  /** Number of parts to split the reading of a stored tensor into. Counts it as work, which may start threads. */
   partsFor(stored: Stored): number;
   /**
-   * Runs parts, side by side where there are threads for them; results in their order.
+   * Runs parts, in parallel if there are threads for them; results are in the order of the parts.
    * @throws CompressError `io` if reading fails
    */
   run<Kind extends Job['kind']>(stored: Stored, parts: readonly Part<Kind>[]): Promise<Results[Kind][]>;
-  /** Has a whole job done by one thread, for a caller that has several at once; errors as those of `run`. */
+  /** Runs a whole job in one thread, for a caller that has several jobs at once; errors as for `run`. */
   runAlone<Kind extends Job['kind']>(stored: Stored, job: JobOf<Kind>): Promise<Results[Kind]>;
   /**
    * Runs parts that write their results.
-   * @param cutInto - at most so many parts, each of which writes from where the one before ends
-   * @param byteLength - of what they write together
-   * @returns what each gives besides, in their order
-   * @throws CompressError `io` if reading fails, an error with the system's `code` where writing does
+   * @param cutInto - maximum number of parts; each writes from where the previous one ends
+   * @param byteLength - total bytes written
+   * @returns the other results of the parts, in their order
+   * @throws CompressError `io` if reading fails, an error with the system's `code` if writing fails
    */
   write<Kind extends WritingKind>(
     stored: Stored,
@@ -50,40 +47,40 @@ export interface FileExecutor {
 
 let executor: FileExecutor | undefined;
 
-/** Sets what computes over files. The module that opens files calls this; without files it is not needed. */
+/** Sets the executor for files. The module that opens files calls this; without files it is not needed. */
 export function setFileExecutor(one: FileExecutor): void {
   executor = one;
 }
 
-/** What computes over the file that bytes lie in; undefined if they lie in none. */
+/** The executor for the file that holds the bytes; undefined if they are in no file. */
 export function executorOf({ file }: Stored): FileExecutor | undefined {
   return file === undefined ? undefined : executor;
 }
 
-/** Tensors smaller than this are computed and written like everything else. */
+/** Smaller tensors are computed and written like everything else. */
 const LARGE: number = 1 << 18;
 
-/** Whether a stored tensor is computed where it lies, from file to file. */
+/** Whether a stored tensor is computed directly from file to file. */
 export function isLarge(stored: Stored): boolean {
   return stored.byteLength >= LARGE && executorOf(stored) !== undefined;
 }
 
-/** Whether one of several threads computes a stored tensor, whichever is free; else this one. */
+/** Whether any free thread may compute a stored tensor; otherwise this thread does. */
 export function isShared(stored: Stored): boolean {
   return executorOf(stored)?.isShared(stored) ?? false;
 }
 
-/** How many threads can compute, this one among them. */
+/** Number of threads that can compute, including this one. */
 export function threadCount(): number {
   return executor?.threadCount() ?? 1;
 }
 
-/** How many threads would compute a stored tensor sooner: 1 where this one should. */
+/** Number of threads that would compute a stored tensor fastest; 1 if this thread should. */
 export function threadsFor(stored: Stored): number {
   return executorOf(stored)?.threadsFor(stored) ?? 1;
 }
 
-/** In how many parts to read a stored tensor: one for each thread, or one, here. */
+/** Number of parts to split the reading of a stored tensor into: one per thread, or 1 in this thread. */
 export function partsFor(stored: Stored): number {
   return executorOf(stored)?.partsFor(stored) ?? 1;
 }

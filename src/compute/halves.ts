@@ -7,19 +7,19 @@ import { type Part, partsFor } from './executor.ts';
 import { runParts } from './here.ts';
 import { streamOf } from './stream.ts';
 
-/** Floats where they lie, and what they are to become. */
+/** Stored floats, and their target type. */
 export interface StoredFloats {
   readonly stored: Stored;
   readonly from: StreamedFormat;
   readonly to: HalfFormat;
 }
 
-/** The floats as floats of 16 bits. */
+/** The floats as 16-bit floats. */
 export function halfStream(floats: StoredFloats): Streamed {
   return streamOf<'halves'>(floats.stored, 2 * elementsOf(floats), (count) => cut('halves', floats, count));
 }
 
-/** What 16 bits do to the floats. Reads all of them. */
+/** The rounding errors of the floats in 16 bits. Reads all of them. */
 export async function roundingOfStored(floats: StoredFloats): Promise<Rounding> {
   const { stored } = floats;
   const all = new Roundings();

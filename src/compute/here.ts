@@ -5,10 +5,10 @@ import type { Steps } from '../kernels/steps.ts';
 import { executorOf, type Part } from './executor.ts';
 import { type Job, type JobOf, type Results, stepsOf } from './jobs.ts';
 
-/** Arenas that no computation uses; each has a few MiB. */
+/** Arenas that no computation uses at the moment; each has a few MiB. */
 const idle: Arena[] = [];
 
-/** A job's steps in an arena of their own, which goes to others when they end. */
+/** Starts a job's steps in an arena of their own, which is reused after `end`. */
 export function begin(job: Job): { readonly arena: Arena; readonly steps: Steps<unknown>; end(): void } {
   const arena = idle.pop() ?? new Arena();
   const mark = arena.mark();
@@ -20,8 +20,8 @@ export function begin(job: Job): { readonly arena: Arena; readonly steps: Steps<
 }
 
 /**
- * Runs a job whose bytes lie anywhere, reading asynchronously. Yields the bytes of the result in order, each good until
- * the next.
+ * Runs a job on bytes from anywhere, reading asynchronously. Yields the bytes of the result in order; each chunk is
+ * valid until the next one.
  */
 export async function* streamHere<Kind extends Job['kind']>(
   stored: Stored,
@@ -41,7 +41,10 @@ export async function* streamHere<Kind extends Job['kind']>(
   }
 }
 
-/** Runs parts: by threads where the bytes lie in a file and those would help, else here; results in their order. */
+/**
+ * Runs parts: in threads if the bytes are in a file and threads help, otherwise here. Results are in the order of the
+ * parts.
+ */
 export async function runParts<Kind extends Job['kind']>(
   stored: Stored,
   parts: readonly Part<Kind>[],
@@ -58,7 +61,7 @@ export async function runParts<Kind extends Job['kind']>(
   return results;
 }
 
-/** The executor of bytes that lie in a file. @throws CompressError `internal` if they do not */
+/** The executor for bytes in a file. @throws CompressError `internal` if they are not in a file */
 export function fileExecutorOf(stored: Stored): NonNullable<ReturnType<typeof executorOf>> {
   const executor = executorOf(stored);
   if (executor === undefined) throw new CompressError('internal', stored.label, 'only a file can be computed in place');

@@ -23,7 +23,7 @@ import type { Arena } from '../kernels/simd/arena.ts';
 import type { Span } from '../kernels/slices.ts';
 import type { Steps } from '../kernels/steps.ts';
 
-/** What can be computed from bytes that lie in one piece: plain data, so that another thread can be asked for it. */
+/** A computation on contiguous bytes, as plain data, so that it can be sent to another thread. */
 export type Job =
   | { readonly kind: 'range'; readonly floats: Floats }
   | { readonly kind: 'quantize'; readonly floats: Floats; readonly params: LinearParams }
@@ -45,7 +45,7 @@ export type Job =
       readonly into: Codes | PackedCodes;
     };
 
-/** What each kind gives. */
+/** The result of each kind of job. */
 export interface Results {
   readonly range: Range | undefined;
   readonly quantize: Loss;
@@ -67,7 +67,8 @@ export interface Results {
 export type JobOf<Kind extends Job['kind']> = Extract<Job, { readonly kind: Kind }>;
 
 /**
- * The computation of a job, which gives {@link Results} of its kind; what it allocates in the arena the caller frees.
+ * The computation of a job, which returns the {@link Results} of its kind. The caller frees what it allocates in the
+ * arena.
  */
 export function stepsOf(job: Job, arena: Arena): Steps<unknown> {
   switch (job.kind) {

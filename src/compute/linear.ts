@@ -8,7 +8,7 @@ import { type Part, partsFor, threadsFor } from './executor.ts';
 import { runParts } from './here.ts';
 import { streamOf } from './stream.ts';
 
-/** As `rangeOf` of kernels/range.ts, over a tensor where it lies. */
+/** As `rangeOf` of kernels/range.ts, over a stored tensor. */
 export async function rangeOfStored(stored: Stored, { format, layout }: Floats): Promise<Range | undefined> {
   const slices = cut(layout, partsFor(stored));
   const parts = slices.map(
@@ -34,8 +34,8 @@ export async function rangeOfStored(stored: Stored, { format, layout }: Floats):
 }
 
 /**
- * As `quantizeLinear` of kernels/linear.ts. `params` are read when the bytes are asked for.
- * @param losses - gets what rounding takes, while the bytes are made
+ * As `quantizeLinear` of kernels/linear.ts. `params` are read when the bytes are requested.
+ * @param losses - receives the rounding errors while the bytes are computed
  */
 export function quantizedStream(
   stored: Stored,
@@ -63,7 +63,7 @@ export function transposedStream(
   params: LinearParams,
   losses?: Losses,
 ): Streamed {
-  // Of a narrow band of columns, little of what is read would be used.
+  // A narrow band of columns would use little of what is read.
   const parts = (count: number): Part<'transpose'>[] =>
     spans(columns, Math.min(count, threadsFor(stored))).map((wanted) => ({
       job: { kind: 'transpose', matrix: { format, rows, columns, wanted }, params },

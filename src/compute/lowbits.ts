@@ -11,25 +11,25 @@ import { perform } from '../kernels/steps.ts';
 import { type Part, partsFor } from './executor.ts';
 import { runParts } from './here.ts';
 
-/** A matrix that is wanted as a whole. */
+/** A matrix that is requested as a whole. */
 export type WholeMatrix = Omit<CodesMatrix, 'wanted'>;
 
-/** How codes are chosen, and what scales they have. */
+/** How codes and scales are chosen. */
 export interface CodesOptions extends SearchOptions {
   /** Whether each scale is a small integer times the step of its output. */
   readonly multipliers?: boolean;
 }
 
-/** Codes, and what they lose. */
+/** Codes and their rounding loss. */
 export interface CodesAndLoss<C extends Coded = Codes | PackedCodes> extends Loss {
   readonly codes: C;
-  /** Gives the memory of the codes to others; present where threads share it. */
+  /** Returns the memory of the codes for reuse; present if threads share it. */
   readonly release?: () => void;
 }
 
 /**
- * As `codesSteps`, over stored weights where they lie, with the threads there are.
- * @param order - in which the codes are packed; one by one where undefined
+ * As `codesSteps`, over stored weights, with all available threads.
+ * @param order - the order in which codes are packed; one byte per code if undefined
  * @returns undefined if they hold NaN or infinity
  */
 export async function codesOfStored(
@@ -57,7 +57,7 @@ export async function codesOfStored(
   return found && { ...found, release };
 }
 
-/** Memory that threads share and none uses now: what is dropped is not collected for long. */
+/** Shared memory that is free for reuse. Dropped buffers would be garbage collected late. */
 const idle: SharedArrayBuffer[] = [];
 
 function takeShared(bytes: number): SharedArrayBuffer {
@@ -65,7 +65,7 @@ function takeShared(bytes: number): SharedArrayBuffer {
   return room !== undefined && room.byteLength >= bytes ? room : new SharedArrayBuffer(bytes);
 }
 
-/** Has parts of a matrix fill in their codes. */
+/** Lets threads compute the codes of parts of a matrix. */
 async function fill(
   stored: Stored,
   matrix: WholeMatrix,
@@ -90,7 +90,7 @@ async function fill(
   };
 }
 
-/** The same over float32 weights in memory, in this thread, one by one. */
+/** The same over float32 weights in memory, in this thread. */
 export function codesOfFloats(
   data: Float32Array,
   matrix: Omit<WholeMatrix, 'format'>,

@@ -10,33 +10,33 @@ import { fileExecutorOf, runParts } from './here.ts';
 import { streamOf } from './stream.ts';
 
 /**
- * Bytes of second digits, of all tensors together, that are kept from the selection to the pruning; others are counted
+ * Bytes of second-digit counts, for all tensors together, that are kept from selection to pruning; others are counted
  * again.
  */
 const KEPT_BYTES: number = 48 << 20;
 let keptBytes = 0;
 
-/** Counts that are not zero, by bin: a weight has a few thousand different first digits. */
+/** Nonzero counts by bin: a weight has a few thousand different first digits. */
 interface Sparse {
   readonly bins: Uint16Array;
   readonly counts: Float64Array;
 }
 
-/** The first digits of all elements, and what else the look at them told. */
+/** The first digits of all elements, and other results of the same pass over them. */
 interface Top extends Sparse {
   readonly zeros: number;
   readonly nans: number;
 }
 
-/** The second digits of those elements whose first one is `top`, part by part. */
+/** The second digits of the elements whose first digit is `top`, by part. */
 interface Low {
   readonly top: number;
   readonly counts: readonly Counts[];
 }
 
 /**
- * The magnitudes of a float32 tensor where it lies, for a radix selection that reads it twice, and once more when it is
- * written. Counts of its parts are kept apart, so that every part knows how many ties lie before it.
+ * The magnitudes of a stored float32 tensor, for a radix selection. It reads the tensor twice, and once more when it is
+ * written. Counts are kept per part, so that every part knows how many ties precede it.
  */
 export class StoredMagnitudes {
   readonly width = 2;
@@ -53,7 +53,7 @@ export class StoredMagnitudes {
     this.#parts = spans(stored.byteLength / 4, partsFor(stored));
   }
 
-  /** Magnitudes from each start on. */
+  /** Magnitudes from each start on, as a sample. */
   async sample(starts: readonly number[]): Promise<Uint32Array> {
     const elements = this.#stored.byteLength / 4;
     const parts = spans(starts.length, this.#parts.length).map(({ start, length }): Part<'sample'> => {
@@ -63,7 +63,7 @@ export class StoredMagnitudes {
     return joined(await runParts<'sample'>(this.#stored, parts));
   }
 
-  /** One look at all elements, part by part, which is kept for {@link prune}. */
+  /** One pass over all elements, by part; its result is kept for {@link prune}. */
   async survey(bracket: Bracket): Promise<readonly Within[]> {
     this.#bracket = bracket;
     this.#within = await runParts<'within'>(
@@ -77,15 +77,16 @@ export class StoredMagnitudes {
     return this.#within;
   }
 
-  /** Whether {@link select} may be asked. */
+  /** Whether {@link select} may be called. */
   get selectable(): boolean {
     return isLarge(this.#stored);
   }
 
   /**
-   * Has one thread look for the threshold under which exactly `count` elements lie, at least 1: sooner than {@link
-   * survey} where several weights are at hand for as many threads, or one for one. Its look is kept for {@link prune}.
-   * @returns undefined if a sample did not tell
+   * Lets one thread find the threshold below which exactly `count` elements (at least 1) lie. This is faster than
+   * {@link survey} if there are several weights for as many threads, or one of each. The result is kept for {@link
+   * prune}.
+   * @returns undefined if the sample was not sufficient
    */
   async select(count: number): Promise<Threshold | undefined> {
     const job = { kind: 'select', elements: this.#stored.byteLength / 4, parts: this.#parts, count } as const;
@@ -94,7 +95,7 @@ export class StoredMagnitudes {
     return found && { key: [found.bits >>> 16, found.bits & 0xffff], ties: found.ties };
   }
 
-  /** How many elements are zero, and how many NaN. */
+  /** The number of zeros and the number of NaN. */
   async countSpecial(): Promise<{ readonly zeros: number; readonly nans: number }> {
     if (this.#selection !== undefined) return this.#selection;
     if (this.#within !== undefined) {
@@ -104,7 +105,7 @@ export class StoredMagnitudes {
     return this.#top;
   }
 
-  /** Adds the next digit of every element whose digits so far are `prefix` (none, or the upper 16 bits). */
+  /** Counts the next digit of every element whose digits so far are `prefix` (none, or the upper 16 bits). */
   async addDigits(into: Float64Array, prefix: readonly number[]): Promise<void> {
     const [top] = prefix;
     if (top !== undefined) {
@@ -119,7 +120,9 @@ export class StoredMagnitudes {
     }
   }
 
-  /** Takes this tensor's ties off the threshold; gives the tensor pruned, and how many elements are lost by it. */
+  /**
+   * Subtracts this tensor's ties from the threshold; returns the pruned tensor and the number of elements newly zeroed.
+   */
   async prune(threshold: Threshold): Promise<{ readonly lost: number; readonly stream: Streamed }> {
     const [top = 0, low = 0] = threshold.key;
     const bits = top * 65536 + low;
@@ -130,7 +133,7 @@ export class StoredMagnitudes {
       return taken;
     });
     const taken = total(ties, (one) => one);
-    // Zeros are below every threshold but 0 itself, under which nothing is lost.
+    // Zeros are below every threshold but 0 itself, which prunes nothing.
     const lost = bits === 0 ? 0 : total(parts, (one) => one.less) - (await this.countSpecial()).zeros + taken;
     const selected = this.#selection?.found;
     const known = selected?.bits === bits && selected.ties === taken ? selected.end : undefined;
@@ -146,7 +149,7 @@ export class StoredMagnitudes {
       if (count === 1) return [job(whole, taken)];
       return spansOf.flatMap((part, index) => {
         const left = ties[index] as number;
-        // Where only some of the ties are taken, the first ones of a part, it is known of the whole part alone.
+        // If only the first ties of a part are pruned, the count is known only for the whole part.
         const all = left === parts[index]?.equal;
         if (!all && left > 0) return [job(part, left)];
         const finer = spans(part.length, Math.floor(count / spansOf.length));
@@ -155,7 +158,7 @@ export class StoredMagnitudes {
     });
     const place = async (): Promise<Place | undefined> => {
       const { file } = this.#stored;
-      // Zeros of zeros would be two thresholds.
+      // A tensor that already has a threshold cannot have a second one.
       if (file === undefined || file.zeroed !== undefined) return undefined;
       const until = file.position + 4 * (known ?? (await this.#endOfTies(bits, parts, ties)));
       return { ...file, zeroed: { below: bits, until } };
@@ -163,7 +166,7 @@ export class StoredMagnitudes {
     return { lost, stream: { ...stream, place } };
   }
 
-  /** The element after the last tie that is taken: ties are taken in order. */
+  /** The end of the last pruned tie: ties are pruned in order. */
   async #endOfTies(bits: number, parts: readonly BelowAndEqual[], ties: readonly number[]): Promise<number> {
     const last = ties.findLastIndex((taken) => taken > 0);
     const part = this.#parts[last];
@@ -176,7 +179,9 @@ export class StoredMagnitudes {
     return start + index + 1;
   }
 
-  /** What lies below and at a magnitude, part by part, from what was collected; undefined if that is not enough. */
+  /**
+   * The number of elements below and at a magnitude, by part, from what was collected; undefined if that is not enough.
+   */
   #beside(bits: number): readonly BelowAndEqual[] | undefined {
     const selected = this.#selection?.found;
     if (selected?.bits === bits) return selected.parts;
@@ -189,7 +194,7 @@ export class StoredMagnitudes {
     });
   }
 
-  /** The same from the digits; what lies below is counted for all parts together, at the first. */
+  /** The same from the digit counts; the elements below are counted for all parts together, in the first part. */
   async #besideDigits(top: number, low: number): Promise<BelowAndEqual[]> {
     this.#top ??= await this.#countTop();
     const { bins, counts } = this.#top;
@@ -203,7 +208,7 @@ export class StoredMagnitudes {
     });
   }
 
-  /** Frees what was kept between the selection and the pruning. */
+  /** Frees what was kept from selection to pruning. */
   #forget(): void {
     if (this.#low !== undefined) keptBytes -= bytesOf(this.#low);
     this.#low = undefined;

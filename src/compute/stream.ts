@@ -6,8 +6,8 @@ import type { Results } from './jobs.ts';
 /**
  * A computation that can be cut into parts, as a stream of its result.
  * @param byteLength - of the result
- * @param cutInto - at most so many parts, each of which writes from where the one before ends
- * @param onResult - told what each part gives besides
+ * @param cutInto - maximum number of parts; each writes from where the previous one ends
+ * @param onResult - receives the other results of each part
  */
 export function streamOf<Kind extends WritingKind>(
   stored: Stored,

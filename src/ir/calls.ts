@@ -2,12 +2,9 @@ import type { Graph } from './graph.ts';
 import type { Model } from './model.ts';
 import { inOrder } from './order.ts';
 
-/**
- * Which local function of a model calls which, at the time this was made. A body counts as part of the function it is
- * in.
- */
+/** Which local functions of a model call which others, when this was created. A body counts as part of its function. */
 export class Calls {
-  /** Of the main graph and of every function that calls one: the functions it calls, and at how many nodes. */
+  /** For the main graph and every function that calls another: the functions it calls, and the number of call nodes. */
   readonly #calls = new Map<Graph, Map<Graph, number>>();
   readonly #callers = new Map<Graph, Set<Graph>>();
 
@@ -23,7 +20,7 @@ export class Calls {
     }
   }
 
-  /** The functions that a graph itself calls, and at how many nodes. */
+  /** The functions that a graph calls directly, and the number of call nodes for each. */
   of(caller: Graph): ReadonlyMap<Graph, number> {
     return this.#calls.get(caller) ?? new Map();
   }
@@ -31,26 +28,24 @@ export class Calls {
   /** These graphs and every function they call, at any depth. */
   reached(from: readonly Graph[]): Set<Graph> {
     const found = new Set(from);
-    // A set that grows is walked to its end.
+    // The set grows during the loop.
     for (const one of found) for (const callee of this.of(one).keys()) found.add(callee);
     return found;
   }
 
-  /** These functions and everything that calls them, at any depth; the main graph where it does. */
+  /** These functions and everything that calls them, at any depth, including the main graph. */
   callersOf(callees: readonly Graph[]): Set<Graph> {
     const found = new Set(callees);
     for (const one of found) for (const caller of this.#callers.get(one) ?? []) found.add(caller);
     return found;
   }
 
-  /**
-   * The functions, each after those it calls; without those that call themselves at any distance, and their callers.
-   */
+  /** The functions, callees first. Functions that call themselves, directly or not, and their callers are left out. */
   calleesFirst(functions: readonly Graph[]): readonly Graph[] {
     return inOrder(functions, (one) => this.of(one).keys()).ordered;
   }
 
-  /** Functions that call each other, each the next and the last the first; undefined if there are none. */
+  /** A cycle of functions: each calls the next, and the last calls the first; undefined if there is none. */
   circle(functions: readonly Graph[]): readonly Graph[] | undefined {
     return inOrder(functions, (one) => this.of(one).keys()).circle;
   }

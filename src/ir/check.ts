@@ -6,16 +6,16 @@ import type { Model } from './model.ts';
 import { bodiesOf, labelOf, type Node } from './node.ts';
 import { inOrder } from './order.ts';
 
-/** Names in a sentence; longer lists are cut. */
+/** Number of names shown in a sentence; longer lists are cut. */
 const SHOWN = 6;
 
 /** Names that a graph and the bodies in it read and do not define. */
 type Missing = ReadonlySet<string>;
 
 /**
- * Checks that a model is one, as far as rewriting needs it: every value that is read or given out is made, once, and
- * nothing needs itself to be made. The order of nodes does not matter, as ONNX Runtime sorts them. A function that
- * nothing calls may hold anything but a call of itself. Takes time in the size of the model, and reads no weight.
+ * Checks that a model is well formed enough to rewrite: every value that is read or output is defined exactly once, and
+ * the nodes have no cycle. Their order does not matter, because ONNX Runtime sorts them. A function that is never
+ * called may hold anything but a call of itself. The time is linear in the size of the model; no weight is read.
  * @throws CompressError `malformed` that names nodes and values
  */
 export function checkModel(model: Model): void {
@@ -23,7 +23,7 @@ export function checkModel(model: Model): void {
   const circle = calls.circle(model.functions);
   if (circle !== undefined) throw broken('', `the functions call each other in a cycle: ${around(circle, nameOf)}`);
   const missing = new Map<Graph, Missing>();
-  // Bodies before what is around them.
+  // Inner bodies come before the graphs that contain them.
   for (const graph of withBodies([...calls.reached([model.graph])]).reverse()) {
     const names = checkGraph(graph, (body) => missing.get(body) ?? new Set());
     missing.set(graph, names);
@@ -76,7 +76,7 @@ function refuseCircle(graph: Graph, reads: (node: Node) => Iterable<string>): vo
     }
   });
   if (circle === undefined) return;
-  // Each needs the next: what flows goes the other way round.
+  // Each node needs the next one, but data flows in the opposite direction.
   throw broken(placeOf(graph), `the nodes depend on each other in a cycle: ${around([...circle].reverse(), labelOf)}`);
 }
 
@@ -87,7 +87,7 @@ function refuseMissing(root: Graph, missing: Missing): void {
   throw broken(placeOf(root), `${facts.slice(0, SHOWN).join('; ')}${more > 0 ? `; and ${more} more like these` : ''}`);
 }
 
-/** The nodes and outputs that read or give out values that nothing makes. */
+/** The nodes and outputs that refer to values that are not defined. */
 function factsOf(graph: Graph, missing: Missing): string[] {
   const isMissing = (value: string): boolean => missing.has(value) && !isDefined(graph, value);
   const place = graph.parent === undefined ? '' : ` in ${placeOf(graph)}`;
@@ -106,7 +106,7 @@ function isDefined(graph: Graph, value: string): boolean {
   return false;
 }
 
-/** Where a graph is: empty for the main one. */
+/** Where a graph is; empty for the main graph. */
 function placeOf(graph: Graph): string {
   const { parent } = graph;
   if (parent === undefined) return graph.kind === 'function' ? `function ${nameOf(graph)}` : '';

@@ -3,8 +3,8 @@ import { Model } from './model.ts';
 import { type Attribute, bodiesOf, type Node } from './node.ts';
 
 /**
- * A model of its own over the same leaves: what is changed in one of the two stays as it is in the other. Nothing is
- * read. It owns no files: weights can be loaded until the first one is closed.
+ * A copy of the model that shares its leaves. Changes to one model do not affect the other. Nothing is read. The copy
+ * owns no files: its weights can be loaded until the original is closed.
  */
 export function cloneModel(model: Model): Model {
   return new Model({
@@ -28,12 +28,12 @@ function cloneGraph(graph: Graph): Graph {
   });
 }
 
-/** A node is a leaf and stays one, unless graphs, which change, are inside it. */
+/** Nodes are immutable and shared, unless they contain graphs, which are mutable. */
 function cloneNode(node: Node): Node {
   return bodiesOf(node).length === 0 ? node : { ...node, attributes: node.attributes.map(cloneBodies) };
 }
 
-/** The attribute with graphs of its own in it, over the same leaves. */
+/** A copy of the attribute with cloned graphs that share the same leaves. */
 export function cloneBodies(one: Attribute): Attribute {
   if (one.type === 'graph') return { ...one, value: cloneGraph(one.value) };
   return one.type === 'graphs' ? { ...one, value: one.value.map(cloneGraph) } : one;

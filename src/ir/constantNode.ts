@@ -3,7 +3,7 @@ import { constant, type Tensor } from './tensor.ts';
 
 const made = new WeakMap<Node, Tensor>();
 
-/** The tensor a Constant node stands for, the same each time, or undefined for strings and sparse values. */
+/** The tensor of a Constant node (the same object on each call), or undefined for strings and sparse values. */
 export function constantOf(node: Node): Tensor | undefined {
   const tensor = made.get(node) ?? read(node);
   if (tensor !== undefined) made.set(node, tensor);

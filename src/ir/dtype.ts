@@ -85,7 +85,7 @@ export function dtypeNumber(dtype: DType): number {
   return DTYPES.indexOf(dtype);
 }
 
-/** Types with a fraction that a weight can be trained in. */
+/** Floating-point types in which weights are trained. */
 export type FloatDType = 'float32' | 'float16' | 'bfloat16' | 'float64';
 
 /** Whether a tensor of this dtype holds unquantized real numbers. */
@@ -93,7 +93,7 @@ export function isFloat(dtype: DType): dtype is FloatDType {
   return dtype === 'float32' || dtype === 'float16' || dtype === 'bfloat16' || dtype === 'float64';
 }
 
-/** Float types of 16 bits. */
+/** 16-bit float types. */
 export type HalfDType = 'float16' | 'bfloat16';
 
 export function isHalf(dtype: DType): dtype is HalfDType {

@@ -36,7 +36,7 @@ export class Graph {
   #sparse: ReadonlyMap<string, SparseTensor>;
   readonly #producers = new Map<string, Node>();
   readonly #uses = new UseTable();
-  /** Bodies, and how many nodes hold each. */
+  /** Bodies, and the number of nodes that hold each. */
   readonly #bodies = new Map<Graph, number>();
   #names: NameTable | undefined;
   #listsInitializers = false;
@@ -65,7 +65,7 @@ export class Graph {
     return this.#inputs.list;
   }
 
-  /** Inputs that must be fed: those without an initializer of the same name, which would be their default. */
+  /** Inputs that must be fed: those without an initializer of the same name, which would be a default value. */
   get fedInputs(): readonly ValueInfo[] {
     return this.inputs.filter(({ name }) => !this.#initializers.has(name) && !this.#sparse.has(name));
   }
@@ -146,7 +146,7 @@ export class Graph {
     return this.parent?.constant(value);
   }
 
-  /** The type of a value as the file states it. It is not checked. */
+  /** The type of a value as the file states it, unchecked. */
   typeOf(value: string): ValueInfo | undefined {
     this.#types ??= new Map([...this.valueInfo, ...this.outputs].map((one) => [one.name, one]));
     const found = this.#inputs.get(value) ?? this.#types.get(value) ?? this.#initializers.get(value);
@@ -174,8 +174,8 @@ export class Graph {
   }
 
   /**
-   * Replaces initializers by other tensors in one walk. So storing a weight in another way and back keeps the order of
-   * the others. Tensors for a name that is not an initializer are added at the end.
+   * Replaces initializers by other tensors in one pass. The other initializers keep their order, so that converting a
+   * weight and converting it back changes nothing. Tensors whose name is not an initializer are added at the end.
    */
   replaceInitializers(changes: ReadonlyMap<string, readonly Tensor[]>): void {
     if (this.kind === 'function') throw new RangeError('a function holds its weights in Constant nodes');
@@ -202,7 +202,7 @@ export class Graph {
     this.#initializers.delete(name);
   }
 
-  /** Replaces the stated types of intermediate values, when they are no longer true. */
+  /** Replaces the stated types of intermediate values that are no longer correct. */
   setValueInfo(list: readonly ValueInfo[]): void {
     this.#valueInfo = list;
     this.#types = undefined;
@@ -239,7 +239,7 @@ export class Graph {
     }
   }
 
-  /** Inserts nodes before all others, where a Constant that many nodes read must be. */
+  /** Inserts nodes before all others, e.g. a Constant that many nodes read. */
   insertFirst(...nodes: readonly Node[]): void {
     const first = this.#nodes.first;
     for (const node of nodes) {
@@ -289,7 +289,7 @@ export class Graph {
     }
     for (const value of node.inputs) this.#uses.remove(value, node);
     for (const body of bodiesOf(node)) {
-      // A rewritten node may hold the body by now: the body goes with the last node that holds it.
+      // A rewritten node may still hold the body; it is removed with the last node that holds it.
       const holders = this.#bodies.get(body) ?? 0;
       if (holders > 1) this.#bodies.set(body, holders - 1);
       else this.#bodies.delete(body);

@@ -11,7 +11,7 @@ export interface Signature {
   readonly opsets: readonly { readonly domain: string; readonly version: number }[];
 }
 
-/** What a graph is made from. `kind` marks a function of `ModelProto.functions`, which has no initializers. */
+/** The fields of a graph. `kind` marks a function of `ModelProto.functions`, which has no initializers. */
 export interface GraphFields {
   readonly kind?: 'graph' | 'function';
   readonly name?: string;

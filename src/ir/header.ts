@@ -16,7 +16,7 @@ export interface DataFile {
   readonly byteLength: number;
 }
 
-/** What a file says about itself besides its graph, for people. Passes neither read nor change it. */
+/** Descriptive fields of a file, for people. Passes neither read nor change them. */
 export interface ModelHeader {
   readonly producerName: string;
   readonly producerVersion: string;
@@ -30,7 +30,7 @@ export interface ModelHeader {
   readonly dataFiles: readonly DataFile[];
 }
 
-/** The header of a model that was made, not read; its metadata is the model's own. */
+/** The header of a model that was created, not read; its metadata is the model's own. */
 export const NO_HEADER: Omit<ModelHeader, 'metadata'> = {
   producerName: '',
   producerVersion: '',

@@ -43,7 +43,7 @@ export class InputTable {
   }
 }
 
-/** Whether what is said of a value is true of one of this type: a dim that is left open is true of all. */
+/** Whether a stated type is compatible with an actual one. An unknown dimension is compatible with any length. */
 export function allows(info: ValueInfo, type: { readonly dtype: DType; readonly dims: readonly number[] }): boolean {
   if (info.dtype !== undefined && info.dtype !== type.dtype) return false;
   if (info.dims === undefined) return true;

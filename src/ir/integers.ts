@@ -1,7 +1,7 @@
 /**
- * An int64 as a number: a length, a place, a step or a count. What a number cannot hold exactly, from 2^53 on, is the
- * last whole number of its sign: past the end of every axis, as the integer itself is, which exporters write for "to
- * the end". Where integers are not read as places, they stay bigint.
+ * An int64 as a number: a length, an index, a step or a count. Values from 2^53 on become the largest safe integer of
+ * the same sign. That is past the end of every axis, like the 2^63 − 1 that exporters write for "to the end". Integers
+ * that are not indices or counts stay bigint.
  */
 export function safeInteger(value: bigint): number {
   if (value > Number.MAX_SAFE_INTEGER) return Number.MAX_SAFE_INTEGER;

@@ -24,19 +24,19 @@ export interface ModelFields {
   readonly trainingNames?: ReadonlySet<string>;
   /** Closes the files that the model still reads from. */
   readonly release?: () => Promise<void>;
-  /** Reads what the file says about itself. */
+  /** Reads the descriptive fields of the file. */
   readonly header?: () => Promise<Omit<ModelHeader, 'metadata'>>;
 }
 
-/** Which version of the standard operators these imports ask for; undefined if none does. */
+/** The version of the standard operators that these imports state; undefined if there is none. */
 export function standardVersion(opsets: readonly OpsetImport[]): number | undefined {
   return opsets.find((one) => isStandard(one.domain))?.version;
 }
 
-/** What is said of a model that has no opset, e.g. of one of ai.onnx.ml alone. */
+/** The message for a model without a standard opset, e.g. one that only uses ai.onnx.ml. */
 export const NO_OPSET = 'the model imports no version of the standard operators';
 
-/** What a node and the function it calls have in common. */
+/** The key that a node shares with the function it calls. */
 function callKey(domain = '', name = '', overload = ''): string {
   return JSON.stringify([domain, name, overload]);
 }

@@ -1,7 +1,7 @@
 import type { Graph } from './graph.ts';
 import { bodiesOf, type Node } from './node.ts';
 
-/** Names that are taken, and where to go on counting for each name that was asked for twice. */
+/** Names in use, and the next number to try for each base name. */
 export class NameTable {
   readonly #next = new Map<string, number>();
 
@@ -9,7 +9,7 @@ export class NameTable {
     if (!this.#next.has(name)) this.#next.set(name, 1);
   }
 
-  /** `base`, or the first of `base_1`, `base_2`, … that is free; taken from now on. */
+  /** `base`, or the first of `base_1`, `base_2`, … that is free; it counts as used from now on. */
   unique(base: string): string {
     let name = base;
     let count = this.#next.get(base);
@@ -38,7 +38,7 @@ function collectNames(graph: Graph, names: NameTable): void {
   for (const node of graph.nodes) collectNodeNames(node, names);
 }
 
-/** Adds the names of a node and of all that its bodies hold. */
+/** Adds the names of a node and of everything in its bodies. */
 export function collectNodeNames(node: Node, names: NameTable): void {
   names.add(node.name);
   for (const value of node.inputs) names.add(value);

@@ -115,7 +115,7 @@ export function bodiesOf(node: Node): readonly Graph[] {
   return bodies;
 }
 
-/** What sentences call a node: `Clip 'clip1'`, by its first output where it has no name. */
+/** How messages refer to a node: `Clip 'clip1'`, or its first output if it has no name. */
 export function labelOf(node: Node): string {
   return `${node.opType} '${node.name || (node.outputs.find((one) => one !== '') ?? '')}'`;
 }

@@ -1,22 +1,21 @@
 import type { Graph } from './graph.ts';
 import { bodiesOf, type Node } from './node.ts';
 
-/** What came of putting things in order. */
+/** The result of a topological sort. */
 export interface Ordered<T> {
-  /** Each after those it needs; without those that cannot come after all they need. */
+  /** Each item after its dependencies; items on a cycle, and those that depend on one, are left out. */
   readonly ordered: readonly T[];
-  /**
-   * Some that need each other, each needed by the one before and the first by the last; undefined if all are ordered.
-   */
+  /** A cycle: each item is a dependency of the previous one, and the first of the last; undefined if there is none. */
   readonly circle: readonly T[] | undefined;
 }
 
 /**
- * Orders things so that each comes after those it needs, and otherwise as they were given. Time is linear in all needs.
- * @param needs - what one needs, itself among it or not; what is none of `all` counts as there
+ * Sorts items topologically: each after its dependencies, otherwise in the given order. The time is linear in the
+ * number of dependencies.
+ * @param needs - the dependencies of an item; the item itself and anything outside `all` are ignored
  */
 export function inOrder<T>(all: readonly T[], needs: (one: T) => Iterable<T>): Ordered<T> {
-  /** How many of those it needs are not ordered yet. */
+  /** The number of dependencies of an item that are not sorted yet. */
   const waiting = new Map<T, number>(all.map((one) => [one, 0]));
   const neededBy = new Map<T, T[]>();
   for (const one of waiting.keys()) {
@@ -30,7 +29,7 @@ export function inOrder<T>(all: readonly T[], needs: (one: T) => Iterable<T>): O
   }
   const ordered: T[] = [];
   for (const [one, count] of waiting) if (count === 0) ordered.push(one);
-  // A list that grows is walked to its end.
+  // The list grows during the loop.
   for (const one of ordered) {
     waiting.delete(one);
     for (const other of neededBy.get(one) ?? []) {
@@ -42,7 +41,7 @@ export function inOrder<T>(all: readonly T[], needs: (one: T) => Iterable<T>): O
   return { ordered, circle: circleIn(waiting, needs) };
 }
 
-/** Each of these needs another of them, so a walk from need to need comes back to where it began. */
+/** Each of these depends on another one, so following dependencies leads back to an item already visited. */
 function circleIn<T>(left: ReadonlyMap<T, unknown>, needs: (one: T) => Iterable<T>): readonly T[] | undefined {
   const path = new Set<T>();
   let [next] = left.keys();
@@ -55,7 +54,7 @@ function circleIn<T>(left: ReadonlyMap<T, unknown>, needs: (one: T) => Iterable<
   return way.slice(way.indexOf(next));
 }
 
-/** The nodes of a graph, each after those that it or its bodies need. */
+/** The nodes of a graph in topological order; bodies count as part of their node. */
 export function orderedNodes(graph: Graph): readonly Node[] {
   return inOrder(graph.nodes, (node) => neededBy(graph, node)).ordered;
 }
@@ -64,7 +63,7 @@ export function orderedNodes(graph: Graph): readonly Node[] {
 function neededBy(graph: Graph, node: Node): Node[] {
   const read = [...node.inputs];
   const open = [...bodiesOf(node)];
-  // A list that grows is walked to its end.
+  // The list grows during the loop.
   for (const body of open) {
     for (const one of body.nodes) read.push(...one.inputs);
     read.push(...body.outputs.map((one) => one.name));

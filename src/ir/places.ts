@@ -2,26 +2,26 @@ import type { Graph } from './graph.ts';
 import type { Model } from './model.ts';
 import { isOp, type Node } from './node.ts';
 
-/** Where a graph lies: the node it is a body of, by the name of its attribute. */
+/** Where a graph is: the node that contains it, and the name of the attribute. */
 interface Inside {
   readonly node: Node;
   readonly attribute: string;
 }
 
-/** A value, in the graph that gives it its meaning. */
+/** A value, and the graph that defines it. */
 export interface Value {
   readonly graph: Graph;
   readonly name: string;
 }
 
 /**
- * The values of the main graph and of all bodies inside it, each under one name for the whole model: two branches may
- * give values of the same name, which then are `y.then_branch > name`, y the first output of the If.
+ * The values of the main graph and all bodies in it, each under a name that is unique in the model. Two branches may
+ * define values of the same name; these become `y.then_branch > name`, where y is the first output of the If.
  */
 export class Places {
   readonly #main: Graph;
   readonly #inside = new Map<Graph, Inside>();
-  /** Graphs that give a name a meaning. */
+  /** Graphs that define a name. */
   readonly #definedIn = new Map<string, Graph[]>();
 
   constructor({ graph: main }: Model) {
@@ -46,9 +46,7 @@ export class Places {
     return [this.#main, ...this.#inside.keys()];
   }
 
-  /**
-   * What the value that a node of the graph reads as `name` is called in the whole model; undefined if there is none.
-   */
+  /** The unique name of the value that a node of the graph reads as `name`; undefined if there is none. */
   keyOf(graph: Graph, name: string): string | undefined {
     let home: Graph | undefined = graph;
     while (home !== undefined && !home.defines(name)) home = home.parent;
@@ -57,7 +55,7 @@ export class Places {
     return alone || home === this.#main ? name : `${this.pathOf(home)} > ${name}`;
   }
 
-  /** The value of that name in the whole model. */
+  /** The value with that unique name. */
   find(key: string): Value | undefined {
     const [only, more] = this.#definedIn.get(key) ?? [];
     if (this.#main.defines(key)) return { graph: this.#main, name: key };
@@ -80,10 +78,9 @@ export class Places {
   }
 
   /**
-   * Why values of a graph cannot be seen from outside, in a few words. A branch of an If can hand them out as further
-   * outputs; a body of Loop or Scan runs many times, with other shapes each time, and gives only what is the same in
-   * every round.
-   * @returns undefined if they can
+   * Why values of a graph cannot be observed from outside, in a few words. A branch of an If can return them as extra
+   * outputs. A body of Loop or Scan runs many times, with different shapes, so its values are hidden.
+   * @returns undefined if they can be observed
    */
   hidden(graph: Graph): string | undefined {
     for (let one: Graph | undefined = graph; one !== undefined && one !== this.#main; one = one.parent) {
@@ -95,7 +92,7 @@ export class Places {
     return undefined;
   }
 
-  /** The If that a branch is of, and which branch. */
+  /** The If that contains a branch, and the name of the branch. */
   branchOf(graph: Graph): { readonly node: Node; readonly attribute: string } | undefined {
     return this.#inside.get(graph);
   }
@@ -105,7 +102,7 @@ function article(opType: string): string {
   return `${/^[AEIOU]/.test(opType) ? 'an' : 'a'} ${opType}`;
 }
 
-/** Names that a graph itself gives a meaning. */
+/** Names that a graph itself defines. */
 function* namesOf(graph: Graph): Generator<string> {
   const names = new Set([
     ...graph.inputs.map((one) => one.name),

@@ -3,8 +3,8 @@ import type { Model } from './model.ts';
 import { type Attribute, isStandard, type Node } from './node.ts';
 
 /**
- * The model as text, one line per node, without the values of weights: for golden tests and for reading. The form
- * follows ONNX's own text syntax where that is short.
+ * The model as text, one line per node, without the values of weights: for golden tests and for reading. The format
+ * follows ONNX's text syntax where that is short.
  */
 export function print(model: Model): string {
   const opsets = model.opsets.map((one) => `"${shown(one.domain)}" : ${one.version}`).join(', ');
@@ -13,7 +13,7 @@ export function print(model: Model): string {
   return `${[head, printGraph(model.graph, ''), ...functions].join('\n')}\n`;
 }
 
-/** A name without line breaks and other control characters, so that a line stays a line. */
+/** A name without line breaks and other control characters, so that each node takes one line. */
 function shown(name: string): string {
   return /\p{Cc}/u.test(name) ? JSON.stringify(name).slice(1, -1) : name;
 }

@@ -2,9 +2,9 @@ import { elementCount } from './dtype.ts';
 import { intAttribute, isOp, type Node } from './node.ts';
 
 /**
- * The dims that a Reshape, Flatten, Squeeze or Unsqueeze gives a tensor.
+ * The output dims of a Reshape, Flatten, Squeeze or Unsqueeze.
  * @param list - its shape or axes, from its attribute or its second input; undefined if it has none
- * @returns undefined if they do not hold the same number of elements
+ * @returns undefined if the number of elements would differ
  */
 export function reshapedDims(
   node: Node,
@@ -12,7 +12,7 @@ export function reshapedDims(
   list: readonly number[] | undefined,
 ): readonly number[] | undefined {
   const result = settled(node, dims, list);
-  // A Squeeze of an axis that is longer than 1 is an error when the model runs, and stays one.
+  // A Squeeze of an axis longer than 1 fails when the model runs, and must still fail.
   return result !== undefined && elementCount(result) === elementCount(dims) ? result : undefined;
 }
 

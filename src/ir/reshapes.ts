@@ -1,2 +1,2 @@
-/** Operators that give the same elements in the same order other dims. */
+/** Operators that change only the dims, not the elements or their order. */
 export const RESHAPES: readonly string[] = ['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'];

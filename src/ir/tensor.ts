@@ -4,8 +4,8 @@ import { byteLengthOf, type DType, elementCount } from './dtype.ts';
 import type { NdArray } from './view.ts';
 
 /**
- * A tensor of the model. Immutable; everything but `load()` is free. Two tensors with equal content are still different
- * objects: identity tells whether a pass replaced a tensor.
+ * A tensor of the model. Immutable; everything but `load()` is cheap. Two tensors with equal content are still
+ * different objects: their identity shows whether a pass replaced a tensor.
  */
 export interface Tensor {
   readonly name: string;
@@ -37,7 +37,7 @@ export interface Tensor {
   readonly streamed?: Streamed;
   /** Fields of the file that this package does not know, copied unread. */
   readonly extra?: Blob;
-  /** The tensor that a pass made this one from; absent if it is as in the file. */
+  /** The tensor that a pass made this one from; absent if it is unchanged. */
   readonly from?: Origin;
 }
 
@@ -63,12 +63,12 @@ export interface SparseTensor {
   readonly indices?: Tensor;
 }
 
-/** A tensor, from all that is its own: how it shows its elements is the same for all. */
+/** Creates a tensor from its own fields; `view` is the same for all. */
 export function tensorOf(own: Omit<Tensor, 'view'>): Tensor {
   return { ...own, view: viewed };
 }
 
-/** The package after it is loaded when somebody asks: few programs do. */
+/** Load the package on first use, because few programs need it. */
 async function viewed(this: Tensor): Promise<NdArray> {
   return (await import('./view.ts')).view(this);
 }

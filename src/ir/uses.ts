@@ -9,16 +9,18 @@ export interface Use {
   readonly index: number;
 }
 
-/** Lists up to this long are searched; longer ones are kept by node. Nearly every value has one reader. */
+/**
+ * Readers of a value up to this number are kept as a list; more are indexed by node. Nearly every value has one reader.
+ */
 const SHORT = 16;
 
-/** Which nodes read which value: a weight that 20,000 nodes share costs no more to rewire than 20,000 weights. */
+/** Which nodes read which value. A weight that 20,000 nodes share costs no more to rewire than 20,000 weights. */
 export class UseTable {
-  /** Values with few readers; a list is replaced, never changed, because it is given out. */
+  /** Values with few readers. A list is replaced, never changed, because callers hold it. */
   readonly #short = new Map<string, readonly Use[]>();
-  /** Values with many. */
+  /** Values with many readers. */
   readonly #long = new Map<string, Map<Node | undefined, readonly Use[]>>();
-  /** Lists of long ones given out, until their value changes. */
+  /** Lists built from `#long` for callers, valid until their value changes. */
   readonly #lists = new Map<string, readonly Use[]>();
 
   of(value: string): readonly Use[] {
@@ -49,7 +51,7 @@ export class UseTable {
     for (const one of list) this.add(value, one);
   }
 
-  /** Forgets every reading of the value by the node. */
+  /** Removes every use of the value by the node. */
   remove(value: string, node: Node): void {
     const long = this.#long.get(value);
     if (long !== undefined) {

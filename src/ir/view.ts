@@ -44,7 +44,7 @@ export interface NdArray<T extends Elements = Elements> {
   pick(...index: (number | null)[]): NdArray<T>;
 }
 
-/** What elements with strides are made of. */
+/** Creates a view from elements, dims and strides. */
 type Make = <T extends Elements>(
   data: T,
   shape: readonly number[],
@@ -53,14 +53,14 @@ type Make = <T extends Elements>(
 ) => NdArray<T>;
 
 /**
- * Elements with dims, and strides where they do not lie row by row.
+ * Elements with dims; strides are needed only if the elements are not row-major.
  *
- * `ndarray` compiles the methods of a type and rank with `new Function`, when the first such view is made: where a
+ * `ndarray` compiles the methods of a type and rank with `new Function` when the first such view is made. If a
  * Content-Security-Policy forbids that, it throws an EvalError.
  */
 export const strided: Make = ndarray as unknown as Make;
 
-/** The part of a tensor that a view needs. */
+/** The fields of a tensor that a view needs. */
 export interface Viewable {
   readonly name: string;
   readonly dtype: DType;
@@ -68,7 +68,7 @@ export interface Viewable {
   load(): Promise<Uint8Array>;
 }
 
-/** How the bytes of a tensor are seen. A type of less than a byte is not among them. */
+/** The typed array for the elements of a tensor. Types of less than a byte are not included. */
 const SEEN: Partial<Record<DType, new (buffer: ArrayBuffer) => Elements>> = {
   ...{ float32: Float32Array, float64: Float64Array, float16: Uint16Array, bfloat16: Uint16Array },
   ...{ int8: Int8Array, int16: Int16Array, int32: Int32Array, int64: BigInt64Array },
@@ -86,6 +86,6 @@ export async function view(tensor: Viewable): Promise<NdArray> {
   if (made === undefined) {
     throw new CompressError('unsupported', name, `is ${dtype}, which has no typed array`);
   }
-  // A copy, where a typed array may begin.
+  // Copy, because a typed array needs an aligned offset.
   return strided(new made((await tensor.load()).slice().buffer), dims);
 }

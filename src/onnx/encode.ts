@@ -11,7 +11,8 @@ import { tag, writer } from './protobuf.ts';
 import { leavesOf } from './readGraph.ts';
 
 /**
- * What a written file gets in addition to the model, which itself does not change. Outputs may be values of any name.
+ * Nodes and outputs that a written file gets in addition to the model, which itself does not change. Outputs may have
+ * any name.
  */
 export interface Addition {
   /** Added after the main graph's own nodes. */
@@ -25,7 +26,7 @@ export interface EncodeOptions extends TensorOptions {
   readonly adding?: Addition | undefined;
 }
 
-/** Whether the model is the same as the file it was read from. */
+/** Whether the model is unchanged since it was read. */
 export function isUntouchedModel(model: Model): boolean {
   const origin = containers.get(model);
   if (origin === undefined || modelOrigins.get(model)?.irVersion !== model.irVersion) return false;
@@ -70,9 +71,7 @@ export function encodeModel(model: Model, options: EncodeOptions): Parts {
   return parts;
 }
 
-/**
- * Writes a container's fields in the order of the file; kinds of fields that the file did not have follow at the end.
- */
+/** Writes a container's fields in the order of the file; fields that the file did not have follow at the end. */
 function encodeContainer(parts: Parts, container: Graph | Model, write: Record<number, () => void>): void {
   const outline = containers.get(container)?.outline ?? [];
   for (const entry of outline) {
@@ -169,7 +168,9 @@ function encodeNode(parts: Parts, field: number, node: Node, options: EncodeOpti
   parts.message(field, inner);
 }
 
-/** Encoded new nodes without bodies and tensors: a model is encoded once to plan it and again to write it. */
+/**
+ * Encoded new nodes without bodies and tensors, kept because a model is encoded once to plan it and again to write it.
+ */
 const encodedNodes = new WeakMap<Node, Uint8Array>();
 
 function encodeAttribute(parts: Parts, one: Attribute, options: EncodeOptions): void {
@@ -229,7 +230,7 @@ function encodeLeaf(parts: Parts, field: number, leaf: object, encode: () => Par
   else parts.message(field, encode());
 }
 
-/** Whether a graph can be copied from the file: nothing in it changed, and no weight moves. */
+/** Whether a graph can be copied from the file: nothing in it changed, and no weight moves to or from a data file. */
 function staysAsItWas(graph: Graph, options: EncodeOptions): boolean {
   return isUntouched(graph) && (options.keepExternal || !holdsExternal(graph)) && !movesOut(graph, options.place);
 }

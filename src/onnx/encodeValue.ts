@@ -4,9 +4,9 @@ import { DIM, SHAPE, TENSOR_TYPE, TYPE, VALUE_INFO } from './fields.ts';
 import { Parts } from './parts.ts';
 
 /**
- * Encodes a ValueInfoProto: the name, and as much of its tensor type as is known. A dimension is a number, a symbol or
- * undefined. An empty list of dimensions is a scalar, no list an unknown rank. Without a dtype no type is written, and
- * readers infer it.
+ * Encodes a ValueInfoProto: the name, and the known parts of its tensor type. A dimension is a number, a symbol or
+ * undefined. An empty list of dimensions is a scalar; no list is an unknown rank. Without a dtype no type is written,
+ * and readers infer it.
  */
 export function encodeValueInfo({ name, dtype, dims }: ValueInfo): Parts {
   const parts = new Parts().text(VALUE_INFO.name, name);

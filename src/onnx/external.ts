@@ -18,7 +18,7 @@ export function* readEntry(context: ReadContext, field: Field): Reading<[key: st
   return [key, value];
 }
 
-/** The error for data files of tensors that are copied unread: these could not follow a move. */
+/** The error for tensors in data files that would be copied unread: their references would break if the file moved. */
 export function refuseExternal(context: ReadContext, where: string): CompressError {
   return new CompressError('unsupported', `${context.skim.source.label}, ${where}`, 'its data is in another file', {
     hint: 'Only initializers and Constant nodes may have external data.',

@@ -1,6 +1,6 @@
-/** Field numbers of `onnx.proto` (IR 3 to 14). Fields not named here are carried along unread. */
+/** Field numbers of `onnx.proto` (IR 3 to 14). Fields not named here are copied unread. */
 export const MODEL = { irVersion: 1, graph: 7, opsetImport: 8, metadata: 14, trainingInfo: 20, functions: 25 } as const;
-/** What a model says about itself: read on request, copied otherwise. */
+/** Descriptive fields of a model, read on request and otherwise copied. */
 export const MODEL_HEADER = {
   producerName: 2,
   producerVersion: 3,
@@ -102,25 +102,31 @@ export const GROUP = 3;
 export const END_GROUP = 4;
 export const FIXED32 = 5;
 
-/** protobuf-js and protobuf's C++ stop at 100 nested messages; an attack nests thousands to exhaust the stack. */
+/**
+ * Maximum nesting of messages, as in protobuf-js and protobuf's C++. An attack nests thousands to exhaust the stack.
+ */
 export const MAX_DEPTH = 100;
-/** A name, symbol or domain. Real ones have tens of bytes; an attack writes gigabytes to fill the memory. */
+/**
+ * Maximum length of a name, symbol or domain. Real ones have tens of bytes; an attack writes gigabytes to fill memory.
+ */
 export const MAX_TEXT: number = 1 << 20;
-/** Elements of a list we keep in memory (attribute ints, floats; dims have their own bound). */
+/** Maximum number of elements of a list in memory (attribute ints and floats; dims have their own limit). */
 export const MAX_LIST: number = 1 << 24;
-/** Names of a model together, in bytes: many names below their own limit fill the memory as well. */
+/** Maximum bytes of all names in a model: many names below their own limit would fill the memory as well. */
 export const MAX_ALL_TEXT: number = 1 << 28;
 /**
- * Nodes, attributes, tensors and values of a model together. Large ones have some hundred thousand; an attack writes
- * empty ones, two bytes each in the file and hundreds in memory.
+ * Maximum number of nodes, attributes, tensors and values in a model. Large models have a few hundred thousand; an
+ * attack writes empty ones, which take two bytes each in the file and hundreds in memory.
  */
 export const MAX_LEAVES: number = 1 << 21;
 /**
- * Fields and numbers in attributes that are looked at, of a model together. 20,000 nodes have a million; an attack
- * writes lists of empty names, or of small numbers, two bytes each in the file and tens in memory.
+ * Maximum number of fields and numbers read in attributes of a model. A model of 20,000 nodes has a million; an attack
+ * writes lists of empty names or small numbers, which take two bytes each in the file and tens in memory.
  */
 export const MAX_ITEMS: number = 1 << 24;
-/** Dimensions of a tensor: ONNX Runtime takes far fewer. */
+/** Maximum number of dimensions of a tensor; ONNX Runtime supports far fewer. */
 export const MAX_RANK = 64;
-/** A protobuf file, and each message in it, ends below 2 GiB: ONNX Runtime and every protobuf library refuse more. */
+/**
+ * A protobuf message, and thus a file, must be smaller than 2 GiB: ONNX Runtime and every protobuf library refuse more.
+ */
 export const MAX_MESSAGE: number = 2 ** 31 - 1;

@@ -4,8 +4,8 @@ import type { Model } from '../ir/model.ts';
 import { containers, modelOrigins } from './origin.ts';
 
 /**
- * A second model over the same leaves. It is written like the first: what does not change is copied, including unknown
- * fields. Nothing is read. It owns no files, so it is usable until the first model is closed.
+ * A second model that shares the leaves of the first. It is written like the first: unchanged parts are copied,
+ * including unknown fields. Nothing is read. It owns no files, so it is usable until the first model is closed.
  */
 export function forkModel(model: Model): Model {
   const fork = cloneModel(model);

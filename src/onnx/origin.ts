@@ -46,7 +46,7 @@ export type Outline = readonly (number | Segment)[];
 export interface ContainerOrigin {
   readonly payload: Segment;
   readonly outline: Outline;
-  /** Every leaf that the container had, to find out whether it still has the same ones. */
+  /** Every leaf that the container had when it was read, to detect changes. */
   readonly leaves: readonly object[];
 }
 
@@ -59,7 +59,7 @@ export interface ExternalRange {
   readonly checksum: string | undefined;
 }
 
-/** Returns its argument as `this` to a derived class, which adds its private fields to it. */
+/** Returns its argument as `this` to a derived class, which then adds its private fields to that object. */
 class Same {
   constructor(leaf: object) {
     // biome-ignore lint/correctness/noConstructorReturn: that is the point
@@ -68,8 +68,8 @@ class Same {
 }
 
 /**
- * A private field on a leaf. Like a WeakMap entry it is invisible and is not copied by `{ ...leaf }`; but a WeakMap of
- * a large model's leaves would cost the garbage collector more time than reading the model.
+ * A private field on a leaf. Like a WeakMap entry it is invisible and is not copied by `{ ...leaf }`. A WeakMap with
+ * the leaves of a large model would cost more garbage collection time than reading the model takes.
  */
 class Stamp extends Same {
   readonly #origin: Origin;
@@ -100,7 +100,7 @@ export const externals: WeakMap<Tensor, ExternalRange> = new WeakMap();
 /** Nodes with a tensor attribute whose bytes lie outside the model file. */
 export const externalNodes: WeakSet<Node> = new WeakSet();
 
-/** Whether some tensor of the graph has its bytes outside the model file. */
+/** Whether a tensor of the graph has its bytes outside the model file. */
 export function holdsExternal(graph: Graph): boolean {
   for (const tensor of graph.initializers.values()) if (externals.has(tensor)) return true;
   return graph.nodes.some((node) => externalNodes.has(node)) || [...graph.bodies].some(holdsExternal);
@@ -123,7 +123,7 @@ export class OutlineBuilder {
   readonly #outline: (number | Segment)[] = [];
   readonly #seen = new Set<number>();
 
-  /** Adds a repeated leaf; its group is at the position of the first one. */
+  /** Adds a repeated leaf; leaves of the same field are grouped at the position of the first one. */
   leaf(field: number): void {
     if (this.#seen.has(field)) return;
     this.#seen.add(field);

@@ -62,7 +62,7 @@ export async function writeInto(model: Model, sink: Sink, options: WriteOptions)
   return { byteLength: plan.byteLength, dataByteLength: 0, dataFiles: [] };
 }
 
-/** Returns a function that adds up the written bytes and reports progress. */
+/** Returns a function that counts written bytes and reports progress. */
 export function counter(total: number, onProgress: WriteOptions['onProgress']): (byteLength: number) => void {
   let written = 0;
   return (byteLength) => {
@@ -73,7 +73,7 @@ export function counter(total: number, onProgress: WriteOptions['onProgress']): 
 
 /**
  * Checks that the files a model was read from have not changed.
- * @throws CompressError `io` if they have, or if something follows a model that another process handed over
+ * @throws CompressError `io` if they have, or if anything follows a model in the pipe from another process
  */
 export async function checkUnchanged(model: Model): Promise<void> {
   const origin = modelOrigins.get(model);

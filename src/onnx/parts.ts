@@ -37,7 +37,7 @@ export class Parts {
 
   /**
    * Merges the short byte arrays at the end of a long list into one. A model with many nodes has hundreds of thousands
-   * of them, and each would keep the 8 KiB buffer alive that it was encoded in.
+   * of them, and each keeps alive the 8 KiB buffer it was encoded in.
    */
   #pack(): void {
     const run = this.#run;
@@ -92,8 +92,8 @@ export class Parts {
   }
 
   /**
-   * The parts as one byte array, if all are encoded and short: a model with many nodes has hundreds of thousands of
-   * parts.
+   * The parts as one byte array, if all are encoded and short. This keeps the number of parts small: a model with many
+   * nodes would have hundreds of thousands.
    */
   flat(): Uint8Array | undefined {
     const { list } = this;
@@ -117,7 +117,7 @@ export class Parts {
   }
 }
 
-/** Pieces shorter than this are packed, so many at a time, into memory taken in pieces of this size. */
+/** Byte arrays shorter than this are packed together, into blocks of this size. */
 const SHORT = 1 << 10;
 const RUN = 64;
 const SLAB: number = RUN * SHORT;
@@ -132,7 +132,7 @@ export type Output = Pick<Sink, 'write' | 'clone' | 'refer'> &
 /** Called with the number of bytes written. */
 export type Wrote = (byteLength: number) => void;
 
-/** Writes the parts in order. A part with fewer or more bytes than announced is an `internal` error. */
+/** Writes the parts in order. A part whose length differs from what it announced is an `internal` error. */
 export async function writeParts(parts: readonly Part[], sink: Output, wrote: Wrote = () => {}): Promise<void> {
   if (await cloned(parts, sink)) return;
   const ahead = new ReadAhead();
@@ -154,7 +154,7 @@ export async function writeParts(parts: readonly Part[], sink: Output, wrote: Wr
   elsewhere.check();
 }
 
-/** Whether the parts are one whole file, and the system copied it. */
+/** Copies the file with the system's own copy if the parts are one whole file. Returns whether it did. */
 async function cloned(parts: readonly Part[], sink: Output): Promise<boolean> {
   const [part] = parts;
   if (parts.length !== 1 || !(part instanceof Segment) || part.byteLength < LONG) return false;
@@ -172,7 +172,7 @@ async function writeLong(part: Segment | Blob, sink: Output, elsewhere: Elsewher
     };
     const target = await sink.reserve(part.byteLength);
     const written = streamed.writeTo(target).then(() => wrote(part.byteLength), failed);
-    // What follows must wait for it.
+    // Without a position, the next part must wait for this one.
     if (target.position === undefined) await written;
     else elsewhere.add(written);
     return;
@@ -196,10 +196,10 @@ async function streamOf(part: Segment | Blob): Promise<Streamed | undefined> {
   return part.byteLength < LONG ? undefined : (await import('../compute/copy.ts')).copied(part);
 }
 
-/** Other threads may do copies of at least this many bytes. */
+/** Copies of at least this many bytes may run on other threads. */
 const LONG = 4 << 20;
 
-/** Work that other threads do meanwhile. */
+/** Writes that run on other threads in the meantime. */
 class Elsewhere {
   readonly #work: Promise<void>[] = [];
   #failure: { readonly cause: unknown } | undefined;
@@ -219,18 +219,18 @@ class Elsewhere {
     if (this.#failure !== undefined) throw this.#failure.cause;
   }
 
-  /** Waits until no thread works on the output any more. */
+  /** Waits until no thread writes to the output any more. */
   async end(): Promise<void> {
     await Promise.all(this.#work);
   }
 }
 
-/** Bytes of a copy in memory at a time, twice. */
+/** Bytes of a copy in one buffer; there are two. */
 const CHUNK = 4 << 20;
 
 /** Copies a long segment, reading the next piece while the last one is written. */
 async function copy(segment: Segment, write: (bytes: Uint8Array) => Promise<void>): Promise<void> {
-  // Of bytes in memory, reads are views; a file is read into the same two buffers again and again.
+  // Reads of bytes in memory are views; a file is read into two buffers in turn.
   const buffers = segment.file === undefined ? [] : [0, 1].map(() => new Uint8Array(CHUNK));
   const read = async (at: number): Promise<Uint8Array> => {
     const length = Math.min(CHUNK, segment.byteLength - at);
@@ -244,7 +244,7 @@ async function copy(segment: Segment, write: (bytes: Uint8Array) => Promise<void
     const chunk = await next;
     if (at + CHUNK < segment.byteLength) {
       next = read(at + CHUNK);
-      // If the write fails first, nothing awaits this read.
+      // Mark as handled: if the write fails first, nothing awaits this read.
       next.catch(() => {});
     }
     await write(chunk);

@@ -18,9 +18,9 @@ export type DataMode = (typeof DATA_MODES)[number];
 /** All data modes. */
 export const DATA_MODES = ['auto', 'external', 'embed'] as const;
 
-/** Smaller tensors stay in the model file: the threshold of onnx's and ONNX Runtime's own writers. */
+/** Smaller tensors stay in the model file. onnx's and ONNX Runtime's own writers use the same threshold. */
 const MIN_EXTERNAL = 1024;
-/** Start of every tensor in a data file, so that ONNX Runtime can map it into memory. */
+/** Alignment of tensors in a data file, so that ONNX Runtime can map them into memory. */
 const ALIGNMENT = 4096;
 
 /** A file to write: its length and its parts. */
@@ -35,13 +35,13 @@ export interface DataFilePlan extends FilePlan {
   readonly carriesChecksum: boolean;
 }
 
-/** Data files of a limited size, for readers that load each of them whole. */
+/** Data files of a limited size, for readers that load each file whole. */
 export interface DataChunks {
   /** Name of the file with this number, counted from 0. */
   name(index: number): string;
   /**
-   * Maximum size of a file in bytes, unless a single tensor is larger; and of the model file before its weights move to
-   * data files.
+   * Maximum size of a data file in bytes, unless a single tensor is larger. A model file above this size also moves its
+   * weights to data files.
    */
   readonly most: number;
 }
@@ -49,7 +49,7 @@ export interface DataChunks {
 /** The model file and, if weights are external, the data files next to it: one, unless they are split into chunks. */
 export interface ModelPlan extends FilePlan {
   readonly data: readonly DataFilePlan[];
-  /** The model file refers to the data files it was read with, which must be next to it, unchanged. */
+  /** The model file still refers to the data files it was read with. They must be next to it, unchanged. */
   readonly keepsDataFiles: boolean;
 }
 
@@ -64,7 +64,7 @@ export interface PlanOptions {
   readonly dataName?: string;
   /** Several data files instead of one; `auto` then writes them if the model file would be larger than one chunk. */
   readonly chunks?: DataChunks | undefined;
-  /** SHA-1 of each data file by its name, if the source had checksums; zeros are planned until they are known. */
+  /** SHA-1 of each data file by name, if the source had checksums; zeros stand in until they are known. */
   readonly checksums?: ReadonlyMap<string, string>;
   /** Nodes and outputs that the file gets but the model does not have. */
   readonly adding?: Addition | undefined;
@@ -80,7 +80,7 @@ const PLAN_SHAPE: Shape<PlanOptions> = {
 
 /**
  * Plans the files of a model: all lengths are known, but nothing is loaded or computed.
- * @throws CompressError `limit` if the model does not fit into one file and there is no second one; `options`
+ * @throws CompressError `limit` if the model does not fit into one file and no data file is possible; `options`
  */
 export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
   checkShape('planModel', options, PLAN_SHAPE);
@@ -99,7 +99,7 @@ export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
     const whole = new Segment(origin.source, 0, origin.source.byteLength);
     return { byteLength: whole.byteLength, parts: [whole], data: [], keepsDataFiles: hasExternal };
   }
-  // Whether or not any of its weights is still in a data file.
+  // This also counts if none of the remaining weights is in a data file.
   const cameWithData = hasExternal || (origin !== undefined && origin.dataFiles.size > 0);
   const wantsExternal = mode === 'external' || (mode === 'auto' && cameWithData && mayGoOut && asItIs);
   const { adding } = options;
@@ -167,7 +167,7 @@ function planExternal(model: Model, options: PlanOptions): ModelPlan {
   };
 }
 
-/** Where a tensor may start. */
+/** The next aligned offset for a tensor. */
 function aligned(offset: number): number {
   return Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
 }

@@ -3,7 +3,7 @@ import protobuf from 'protobufjs/minimal.js';
 const shared = protobuf.Writer.create();
 
 /**
- * A writer that must be finished before the next one is requested: a new one each time would leave a kilobyte of
+ * The shared writer. It must be finished before it is requested again; a new one each time would leave a kilobyte of
  * garbage.
  */
 export function writer(): protobuf.Writer {

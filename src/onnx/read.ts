@@ -56,12 +56,13 @@ export async function readModel(input: ModelBytes, options: ReadOptions = {}): P
 }
 
 /**
- * @param wanted - what else the caller takes, for the error
+ * Checks and wraps the input of a function.
+ * @param wanted - what else the caller accepts, for the error
  * @throws CompressError `options` for what is not a model
  */
 export function sourceOf(input: unknown, wanted = 'bytes or a Source'): Source {
   if (input instanceof Uint8Array) return bytesSource(input);
-  // Of another realm too, as in tests and frames.
+  // Also accept an ArrayBuffer of another realm, as in tests and frames.
   if (Object.prototype.toString.call(input) === '[object ArrayBuffer]') {
     return bytesSource(new Uint8Array(input as ArrayBuffer));
   }
@@ -156,7 +157,7 @@ async function read(source: Source, folder: DataFolder | undefined, release: () 
   return model;
 }
 
-/** The walk over fields would name some byte, which tells nothing to a user who gave the wrong file. */
+/** The error for plain text. The position of an invalid field would not help a user who gave the wrong file. */
 export function plainText(label: string, cause?: CompressError): CompressError {
   return new CompressError('malformed', label, 'is plain text, not an ONNX model', {
     hint: 'Give the .onnx file.',

@@ -8,10 +8,10 @@ import { after, into, type Pending, type Reading } from './reading.ts';
 import { readSparse, readTensor } from './readTensor.ts';
 import type { Field } from './wireField.ts';
 
-/** How bodies are read: handed in, because graphs hold nodes hold attributes hold graphs. */
+/** The function that reads bodies. It is passed in, because graphs, nodes and attributes contain each other. */
 export type ReadBody = (context: ReadContext, field: Field, where: string) => Reading<Graph>;
 
-/** Reads an AttributeProto and hands it to `take`; `where` is the node it belongs to. */
+/** Reads an AttributeProto and passes it to `take`; `where` is its node. */
 export function readAttribute(
   context: ReadContext,
   field: Field,
@@ -112,7 +112,7 @@ export function readAttribute(
   });
 }
 
-/** What an attribute means that names its type and nothing else: proto3 writers leave out zeros and empty lists. */
+/** The value of an attribute that states only its name and type: proto3 writers omit zeros and empty lists. */
 function absentValue(type: number): AttributeValue {
   switch (type) {
     case ATTRIBUTE_TYPES.float:

@@ -114,7 +114,7 @@ export function* readFunction(context: ReadContext, field: Field, where: string)
   return graph;
 }
 
-/** Every leaf of a graph in order: what must still be the same for the graph to be untouched. */
+/** Every leaf of a graph in order. The graph is unchanged if these are the same. */
 export function leavesOf(graph: Graph): object[] {
   return [...graph.nodes, ...graph.initializers.values(), ...graph.sparseInitializers, ...graph.inputs];
 }

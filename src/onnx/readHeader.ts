@@ -7,12 +7,12 @@ import { decodeText } from './text.ts';
 import { Skimmer } from './wire.ts';
 import type { Field } from './wireField.ts';
 
-/** Bytes of a producer, domain or key that are read; longer ones are cut, not refused: nothing depends on them. */
+/** Maximum bytes of a producer, domain or key. Longer ones are cut, not refused, because nothing depends on them. */
 const MAX_READ = 1024;
 
 /**
- * Reads what a model file says about itself. The graph and the metadata are stepped over.
- * @param dataFiles - the files beside the model, by location
+ * Reads the descriptive fields of a model file. The graph and the metadata are skipped.
+ * @param dataFiles - the files next to the model, by location
  * @throws CompressError `malformed`
  */
 export async function readHeader(

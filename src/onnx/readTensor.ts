@@ -20,9 +20,9 @@ const TYPED_FIELDS: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * Reads a TensorProto, its elements left where they are.
+ * Reads a TensorProto; its elements stay in the file.
  * @param where - what errors call it, e.g. `initializer[3]`; the tensor's name is added
- * @throws CompressError `malformed` when dims, dtype and stored bytes do not fit together
+ * @throws CompressError `malformed` if dims, dtype and stored bytes do not match
  */
 export function* readTensor(context: ReadContext, field: Field, where: string): Reading<Tensor> {
   const { skim } = context;
@@ -121,7 +121,7 @@ export function* readTensor(context: ReadContext, field: Field, where: string): 
   return tensor(() => loadTyped(skim.source, typed, dtype, byteLength, shape, fail));
 }
 
-/** Reads a SparseTensorProto's header; its values and indices stay where they are. */
+/** Reads a SparseTensorProto's header; its values and indices stay in the file. */
 export function* readSparse(context: ReadContext, field: Field, where: string): Reading<SparseTensor> {
   const { skim } = context;
   let values: Tensor | undefined;
@@ -162,13 +162,13 @@ function checkDims(dims: readonly number[], fail: (fact: string) => Error): numb
   if (dims.length > MAX_RANK) throw fail(`has ${dims.length} dimensions; at most ${MAX_RANK} are accepted`);
   const impossible = dims.find((dim) => !(dim >= 0 && Number.isSafeInteger(dim)));
   if (impossible !== undefined) throw fail(`has the invalid dimension ${impossible}`);
-  // The largest possible count must stay exact in a double, times the 16 bytes of complex128.
+  // The largest allowed count, times the 16 bytes of complex128, must be exact in a double.
   const count = elementCount(dims);
   if (!(count <= Number.MAX_SAFE_INTEGER / 16)) throw fail(`has the impossible shape [${dims.join(', ')}]`);
   return count;
 }
 
-/** Adds a typed field to the runs: a packed one stands alone, unpacked elements that follow each other are one run. */
+/** Adds a typed field to the runs: a packed field is one run, and consecutive unpacked elements are merged into one. */
 function addRun(context: ReadContext, runs: TypedRun[], field: Field): void {
   const packed = field.wireType === LENGTH;
   if (!packed) context.skim.expect(field, wireTypeOf(field.number));

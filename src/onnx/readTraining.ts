@@ -14,7 +14,7 @@ export function* readTrainingNames(context: ReadContext, field: Field, names: Se
   yield* skim.walk(field.start, field.end, function* (one) {
     if (one.number === TRAINING.initialization || one.number === TRAINING.algorithm) {
       const graph = yield* readGraph(context, one, 'training_info');
-      // It is copied as it stands, so its data files would have to stay as well.
+      // The training graph is copied unread, so its data files would have to stay where they are.
       if (holdsExternal(graph)) throw refuseExternal(context, 'training_info');
       collect(graph, names);
     } else if (one.number === TRAINING.initializationBinding || one.number === TRAINING.updateBinding) {

@@ -63,8 +63,8 @@ function readDim(context: ReadContext, field: Field, dims: Dims): Pending {
 }
 
 /**
- * A stated length; some exporters write −1 where they leave one open, and no array has more elements than a number
- * counts.
+ * A stated length; undefined if it is open. Some exporters write −1 for that, and lengths beyond a safe integer are
+ * ignored too.
  */
 function lengthOf(value: number): number | undefined {
   return Number.isSafeInteger(value) && value >= 0 ? value : undefined;

@@ -1,12 +1,12 @@
 /**
- * Reading that waits only where bytes are missing: a generator that yields the promise it needs. Nearly every field
- * lies in the window already, and a promise a field would take longer than all the rest.
+ * A generator that yields a promise only if bytes are missing. Nearly every field is already in the window, and one
+ * promise per field would take longer than everything else.
  */
 export type Reading<T> = Generator<Promise<unknown>, T, unknown>;
 
 /**
- * What is left of some reading; undefined if all of it is done. Names, attributes and types are the bulk of a model and
- * go this way, as even an idle generator a field is felt (20,000 nodes are more than a million fields).
+ * The rest of a reading; undefined if it is done. Names, attributes and types are most of a model and are read this
+ * way: even an idle generator per field is noticeable (20,000 nodes have more than a million fields).
  */
 export type Pending = Reading<void> | undefined;
 
@@ -22,7 +22,7 @@ export function* wait<T>(promise: Promise<T>): Reading<T> {
   return (yield promise) as T;
 }
 
-/** Does `done` once nothing is pending, which is now in most cases. */
+/** Calls `done` once nothing is pending; in most cases that is immediately. */
 export function after(pending: Pending, done: () => void): Pending {
   if (pending !== undefined) return finish(pending, done);
   done();

@@ -3,7 +3,7 @@ import { readInto, type Source } from '../bytes/source.ts';
 import type { Model } from '../ir/model.ts';
 import { modelOrigins } from './origin.ts';
 
-/** Bytes of each file that are in memory at a time. */
+/** Bytes of each file in memory at a time. */
 const CHUNK = 1 << 20;
 
 /** Whether two models were read from files that are the same byte for byte, data files included. */

@@ -1,16 +1,16 @@
 import type { ErrorKind } from '../errors.ts';
 
-/** What a file is when it is not an ONNX model, and what to do about it. */
+/** What kind of file a non-ONNX file is, and what to do about it. */
 export interface Sniffed {
   readonly fact: string;
   readonly hint: string;
   readonly kind?: ErrorKind;
 }
 
-/** Data where a model was expected: a program that knows its options can say better where data goes. */
+/** Data in place of a model. A program that knows its own options can give a better hint. */
 const DATA = { hint: 'This is input data; a model is an .onnx file.', kind: 'data_file' } as const;
 
-/** What a file is when it is not an ONNX model, by how it begins; undefined if nothing known shows. */
+/** Recognizes a non-ONNX file by its first bytes; undefined if the format is unknown. */
 export function sniff(head: Uint8Array): Sniffed | undefined {
   const text = new TextDecoder('latin1').decode(head.subarray(0, 256));
   const starts = (...bytes: number[]): boolean => bytes.every((byte, index) => head[index] === byte);

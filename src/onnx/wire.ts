@@ -30,7 +30,7 @@ export class Skimmer {
   #windowStart = 0;
   #ahead = MIN_AHEAD;
   #depth = 0;
-  /** What was read so far, see the limits of these names. */
+  /** Counts of what was read so far; see the limits of these names. */
   #items = 0;
   #text = 0;
   #leaves = 0;
@@ -49,7 +49,7 @@ export class Skimmer {
     if (pending !== undefined) yield* pending;
   }
 
-  /** Like {@link walk}, as far as it goes without waiting; gives the rest. */
+  /** Like {@link walk}, as far as possible without waiting; returns the rest. */
   scan(start: number, end: number, visit: Visit): Pending {
     if (++this.#depth > MAX_DEPTH) {
       throw this.error(start, `messages are nested more than ${MAX_DEPTH} levels deep`, 'limit');
@@ -79,7 +79,7 @@ export class Skimmer {
     this.#depth--;
   }
 
-  /** The payload bytes of a range; a copy the caller may keep. */
+  /** The payload bytes of a range, as a copy that the caller may keep. */
   *bytes(start: number, end: number): Reading<Uint8Array> {
     if (!this.#holds(start, end)) yield this.#fill(start, end);
     return Uint8Array.prototype.slice.call(this.#window, start - this.#windowStart, end - this.#windowStart);
@@ -92,7 +92,7 @@ export class Skimmer {
     return this.#decode(field);
   }
 
-  /** Like {@link text}, at once where the window holds it. */
+  /** Like {@link text}, but immediate if the window holds the field. */
   textInto(field: Field, take: (text: string) => void): Pending {
     this.#expectText(field);
     if (!this.#holds(field.start, field.end)) return into(this.text(field), take);
@@ -164,7 +164,7 @@ export class Skimmer {
     return values;
   }
 
-  /** Refuses a field that comes with another wire type than its number has in ONNX. */
+  /** Refuses a field whose wire type is not the one that ONNX defines for its number. */
   expect(field: Field, wireType: number): void {
     if (field.wireType === wireType) return;
     throw this.error(
@@ -238,7 +238,7 @@ export class Skimmer {
     );
   }
 
-  /** Where a group ends, its end marker included (proto2's old nested messages, which ONNX never writes). */
+  /** The end of a group, after its end marker. Groups are proto2's old nested messages, which ONNX never writes. */
   *#skipGroup(group: Field, end: number): Reading<number> {
     const open = [group.number];
     let position = group.end;
@@ -262,7 +262,7 @@ export class Skimmer {
     return position;
   }
 
-  /** Reads a varint that the window holds; gives the position after it. */
+  /** Reads a varint that the window holds; returns the position after it. */
   #readVarint(position: number, end: number): number {
     const base = this.#windowStart;
     const next = this.#varint.read(this.#window, position - base, Math.min(end - base, this.#window.length));

@@ -1,6 +1,6 @@
 import type { Pending } from './reading.ts';
 
-/** One field of a message, its payload not yet read. */
+/** One field of a message; its payload is not read yet. */
 export interface Field {
   readonly number: number;
   readonly wireType: number;
@@ -14,15 +14,15 @@ export interface Field {
   readonly high: number;
 }
 
-/** What to do with a field. */
+/** Called for each field. */
 export type Visit = (field: Field) => Pending;
-/** Told where a field would go on after the end of the file. */
+/** Facts about a field that continues past the end of the file. */
 export const CUT_OFF = {
   kind: 'cut_off',
   hint: 'The file is incomplete: was a download or copy interrupted?',
 } as const;
 /** The longest tag plus length: two varints of ten bytes. */
 export const HEADER = 20;
-/** After a jump, read this much; double it at each further read on, up to MAX_AHEAD. */
+/** Bytes to read after a jump. Each further read doubles this, up to MAX_AHEAD. */
 export const MIN_AHEAD = 512;
 export const MAX_AHEAD: number = 1 << 16;

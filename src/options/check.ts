@@ -4,15 +4,14 @@ import type { Option } from './option.ts';
 import { choiceFact, type Problem, problemOf } from './values.ts';
 
 /**
- * What an option of a program takes: a row that the command line has as well, a kind, or a list of the words of a
- * choice.
+ * The expected value of an option of a program: an option row of the command line, a kind, or the words of a choice.
  */
 export type Kind = Option | 'flag' | 'number' | 'text' | 'list' | 'object' | 'function' | 'any' | readonly string[];
 
 /** The kind of every option: a new option without one does not compile. */
 export type Shape<T> = { readonly [Key in keyof Required<T>]: Kind };
 
-/** What the options take by which weights are chosen. */
+/** The options that select weights. */
 export const SELECTION_SHAPE: { readonly [key in 'opTypes' | 'include' | 'exclude']: Kind } = {
   opTypes: { kind: 'names', help: '', group: '' },
   include: { kind: 'patterns', help: '', group: '' },
@@ -20,15 +19,14 @@ export const SELECTION_SHAPE: { readonly [key in 'opTypes' | 'include' | 'exclud
 };
 
 /**
- * Refuses options that a caller misspelt, or whose values are of another kind: TypeScript does it for those who use it.
- * The sentences are those of the command line.
+ * Refuses misspelt options and values of the wrong kind, for callers without TypeScript. The messages are those of the
+ * command line.
  *
  * @param verb - the function that takes them, for errors about all of them
- * @param needed - options that must be given
- * @throws CompressError `options`, named after the option, with what was meant where that can be told
- * @example
- * checkShape('quantize', { weightOnly: true }, QUANTIZE_SHAPE);
- * // quantize: there is no option 'weightOnly'. Did you mean 'weightsOnly'?
+ * @param needed - required options
+ * @throws CompressError `options`, named after the option, with a suggestion if there is one
+ * @example checkShape('quantize', { weightOnly: true }, QUANTIZE_SHAPE); // quantize: there is no option 'weightOnly'.
+ * Did you mean 'weightsOnly'?
  */
 export function checkShape<T extends object>(
   verb: string,
@@ -54,7 +52,7 @@ export function checkShape<T extends object>(
   if (missing !== undefined) throw bad(missing, { fact: 'is required' });
 }
 
-/** What is wrong with a value; undefined if nothing is. */
+/** What is wrong with a value; undefined if nothing is wrong. */
 function mismatch(key: string, kind: Kind, value: unknown): Problem | undefined {
   if (typeof kind === 'string') return otherKind(kind, value);
   if (!('kind' in kind)) return choice(kind, value);

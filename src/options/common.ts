@@ -1,7 +1,7 @@
 import type { Option, Positional, Rows } from './option.ts';
 import { STORES, type Store } from './stores.ts';
 
-/** What every verb that makes a model can be told. What was not given is not there. */
+/** Options of every verb that writes a model. Options that were not given are absent. */
 export interface CommonValues {
   model?: string | undefined;
   output?: string | undefined;
@@ -12,22 +12,22 @@ export interface CommonValues {
   json?: boolean | undefined;
   quiet?: boolean | undefined;
   verbose?: boolean | undefined;
-  /** Of verbs that take it: where the report page goes. */
+  /** For verbs that support it: the path of the report page. */
   report?: string | undefined;
 }
 
 /** The model that most verbs read. */
 export const MODEL: Positional = { help: 'ONNX file to read; - or nothing means standard input' };
 
-/** The models of verbs that take several. */
+/** The models of verbs that accept several. */
 export const MODELS: Positional = {
   help: 'ONNX files, patterns (*.onnx) or a folder to read; - or nothing means standard input',
   many: true,
 };
 
-/** The heading of what is written and where. */
+/** Help heading for options about written files. */
 export const FILES = 'Files';
-/** The heading of what is told and how. */
+/** Help heading for options about reports. */
 export const REPORT = 'Report';
 
 export const COMMON_ROWS: Rows<Omit<CommonValues, 'report'>> = {
@@ -67,7 +67,7 @@ export const COMMON_ROWS: Rows<Omit<CommonValues, 'report'>> = {
   },
 };
 
-/** Where the report page goes. */
+/** The path of the report page. */
 export const REPORT_ROW: Option = {
   kind: 'target',
   value: 'FILE',
@@ -75,7 +75,7 @@ export const REPORT_ROW: Option = {
   group: REPORT,
 };
 
-/** Where the options of this run go, as a recipe. */
+/** The path of the recipe that records the options of this run. */
 export const SAVE_RECIPE_ROW: Option = {
   kind: 'target',
   value: 'FILE',
@@ -83,13 +83,13 @@ export const SAVE_RECIPE_ROW: Option = {
   group: FILES,
 };
 
-/** What verbs can be told that take several models. */
+/** Options of verbs that accept several models. */
 export interface ManyValues {
   recursive?: boolean | undefined;
   jobs?: number | undefined;
 }
 
-/** How many models are worked on at once. */
+/** The number of models processed at once. */
 export const JOBS_ROW: Option = {
   kind: 'count',
   alias: 'j',
@@ -111,7 +111,7 @@ export const MANY_ROWS: Rows<ManyValues> = {
   jobs: JOBS_ROW,
 };
 
-/** Which config file is taken. */
+/** The config file to use. */
 export interface ConfigFileValues {
   config?: string | undefined;
   noConfig?: boolean | undefined;
@@ -129,7 +129,7 @@ export const CONFIG_ROWS: Rows<ConfigFileValues> = {
   noConfig: { kind: 'flag', help: 'take no onnx-compress.json', group: FILES, run: true },
 };
 
-/** What the verbs that can be a step of a recipe can be told. */
+/** Options of verbs that can be a step of a recipe. */
 export interface StepValues extends CommonValues, ManyValues, ConfigFileValues {
   saveRecipe?: string | undefined;
 }
@@ -143,14 +143,14 @@ export const STEP_ROWS: Rows<StepValues> = {
   ...CONFIG_ROWS,
 };
 
-/** What verbs that choose among weights can be told. */
+/** Options of verbs that select weights. */
 export interface SelectionValues {
   opTypes?: readonly string[] | undefined;
   include?: readonly string[] | undefined;
   exclude?: readonly string[] | undefined;
 }
 
-/** @param known - operators whose weights the verb works on */
+/** @param known - operators whose weights the verb handles */
 export function selectionRows(known: readonly string[]): Rows<SelectionValues> {
   const group = 'Which weights';
   return {
@@ -170,7 +170,7 @@ export function selectionRows(known: readonly string[]): Rows<SelectionValues> {
   };
 }
 
-/** Where a run that takes long goes on. */
+/** Where a long run keeps results, so that it can resume. */
 export interface ResumeValues {
   resume?: string | undefined;
 }
@@ -185,7 +185,7 @@ export const RESUME_ROWS: Rows<ResumeValues> = {
   },
 };
 
-/** How the result of a verb that makes zeros, or keeps them, is stored. */
+/** How a verb that makes or keeps zeros stores its result. */
 export interface StoreValues {
   store?: Store | undefined;
 }

@@ -3,20 +3,20 @@ import { stepRows } from './step.ts';
 import type { Given } from './values.ts';
 import { STEP_VERBS, type StepVerb } from './verbs.ts';
 
-/** The file of options that is taken where it lies beside a model. */
+/** The config file that is used if it is next to a model. */
 export const CONFIG_NAME = 'onnx-compress.json';
 
-/** Verbs that a config file has options of: those that make a model of a model. */
+/** Verbs that a config file can have options for: those that turn one model into another. */
 export type ConfigVerb = StepVerb | 'tune';
 
 export const CONFIG_VERBS: readonly ConfigVerb[] = [...STEP_VERBS, 'tune'];
 
-/** Whether a config file may have options of a verb. */
+/** Whether a config file may have options for a verb. */
 export function isConfigVerb(verb: string): verb is ConfigVerb {
   return (CONFIG_VERBS as readonly string[]).includes(verb);
 }
 
-/** Options of a whole run that may stand in a file: they say what is made and told, not where it goes. */
+/** Options of a whole run that may be in a config file: they say what to make and to report, not where to write it. */
 const OF_RUNS: readonly string[] = ['preset', 'check', 'noCheck'];
 
 /** The options of a verb that a config file may have: those of a step of a recipe, and {@link OF_RUNS}. */
@@ -28,12 +28,12 @@ export function configRows(table: AnyTable): Map<string, Option> {
   ]);
 }
 
-/** What a command line gives, a value for each option; false where it is not wanted. */
+/** The options given on a command line; false for a negated one. */
 type Said = Readonly<Record<string, unknown>>;
 
 /**
- * The options of a config file that the command line leaves: what is given there wins, over the same option, over those
- * that it excludes, and over all of another method.
+ * The options of a config file that still apply. The command line wins: over the same option, over those it excludes,
+ * and over all options of another method.
  */
 export function leftOf(table: Table<object>, config: ReadonlyMap<string, Given>, said: Said): Map<string, Given> {
   const rows: Readonly<Record<string, Option>> = table.rows;

@@ -1,9 +1,9 @@
 import { MODELS, STEP_ROWS, type StepValues } from './common.ts';
 import type { Table } from './option.ts';
 
-/** The lowest opset whose operators we know. */
+/** The lowest opset whose operators are supported. */
 export const LOWEST_OPSET = 7;
-/** The highest opset whose changes we have compared with the schemas. */
+/** The highest opset whose changes were compared with the schemas. */
 export const HIGHEST_OPSET = 26;
 
 export interface ConvertValues extends StepValues {

@@ -2,7 +2,7 @@ import { CompressError } from '../errors.ts';
 import type { HalfFormat } from '../kernels/views.ts';
 import type { Rows } from './option.ts';
 
-/** What `quantize` can be told of weights of 16 bits. */
+/** Options of `quantize` for 16-bit weights. */
 export interface HalfValues {
   float16?: boolean | undefined;
   bfloat16?: boolean | undefined;
@@ -13,7 +13,7 @@ export interface HalfValues {
 
 const GROUP = '16 bits';
 
-/** Options that say how weights become integers of 8 bits, which they then do not. */
+/** Options for 8-bit integer weights, which do not apply to 16-bit ones. */
 const INTEGERS = ['weightsOnly', 'perTensor', 'reduceRange', 'format', 'allowContrib', 'equalize', 'biasCorrection'];
 
 export const HALF_ROWS: Rows<HalfValues> = {
@@ -52,13 +52,13 @@ export const HALF_ROWS: Rows<HalfValues> = {
   },
 };
 
-/** The type of 16 bits that weights are to have; undefined if they get fewer. */
+/** The 16-bit type of the weights; undefined if they get fewer bits. */
 export function halfOf({ float16, bfloat16, int16 }: HalfValues): HalfFormat | 'int16' | undefined {
   return float16 ? 'float16' : bfloat16 ? 'bfloat16' : int16 ? 'int16' : undefined;
 }
 
 /**
- * Refuses what is said of models that compute in 16 bits where no weight gets them.
+ * Refuses options for 16-bit models if no weight gets 16 bits.
  * @throws CompressError `options`
  */
 export function checkHalves(values: Partial<HalfValues>): void {

@@ -1,9 +1,9 @@
-/** The verbs that only look: `inspect` and `diff`. */
+/** The verbs that only read: `inspect` and `diff`. */
 import { CompressError } from '../errors.ts';
 import { MANY_ROWS, type ManyValues, MODELS, REPORT } from './common.ts';
 import type { Option, Table } from './option.ts';
 
-/** Of verbs whose result is the report. */
+/** Options of verbs whose result is the report. */
 export const LOOK_ROWS: { readonly [key in 'json' | 'quiet' | 'verbose']: Option } = {
   json: { kind: 'flag', help: 'report as JSON', group: REPORT },
   quiet: { kind: 'flag', alias: 'q', help: 'print no report', group: REPORT },
@@ -15,7 +15,7 @@ export const LOOK_ROWS: { readonly [key in 'json' | 'quiet' | 'verbose']: Option
   },
 };
 
-/** What `inspect` writes unless told otherwise. */
+/** The default format of `inspect`. */
 export const INSPECT_DEFAULT = { format: 'text' } as const;
 
 export interface InspectValues extends ManyValues {

@@ -8,10 +8,10 @@ import {
 } from '../kernels/lowbits/names.ts';
 import type { Rows } from './option.ts';
 
-/** What quantization in few bits does unless told otherwise. */
+/** Defaults of low-bit quantization. */
 export const LOW_DEFAULT = { block: 32, headBits: 8, tableBits: 8, target: 'cpu' } as const;
 
-/** What `quantize` can be told of weights in fewer than 8 bits. */
+/** Options of `quantize` for weights of fewer than 8 bits. */
 export interface LowValues {
   bits?: number | undefined;
   block?: number | undefined;

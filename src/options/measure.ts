@@ -5,16 +5,16 @@ import { METRICS, type MetricName } from './metrics.ts';
 import type { Option, Table } from './option.ts';
 import { VARIANT_DTYPES, type VariantDtype } from './variants.ts';
 
-/** Of verbs whose JSON goes where their report goes. */
+/** For verbs whose JSON replaces their report on standard output. */
 const JSON_ROW: Option = { kind: 'flag', help: 'report as JSON on standard output', group: REPORT };
-/** The heading of what the models are run on. */
+/** Help heading for the inputs of the models. */
 const INPUTS = 'Inputs';
-/** The heading of what folders of models are compared on. */
+/** Help heading for comparing folders of models. */
 const TEXT = 'Folders of text generation models';
-/** The heading of what fails a build. */
+/** Help heading for conditions that fail a build. */
 const GATES = 'Gates (exit code 3)';
 
-/** Tokens of a text where nothing else is said. */
+/** Default number of tokens of a text. */
 export const TOKENS = 32;
 
 export interface VerifyValues {
@@ -123,7 +123,7 @@ export const VERIFY: Table<VerifyValues> = {
   },
 };
 
-/** What {@link bench} does by default. */
+/** Defaults of {@link bench}. */
 export const BENCH_DEFAULTS: { readonly runs: number; readonly warmup: number; readonly seconds: number } = {
   runs: 50,
   warmup: 5,

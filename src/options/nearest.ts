@@ -1,4 +1,4 @@
-/** Longest text that is compared: a longer one is not a mistyped option. */
+/** Maximum length of a compared text: a longer one is not a mistyped option. */
 const MAX_LENGTH = 40;
 
 /**
@@ -11,7 +11,7 @@ export function nearest(text: string, words: readonly string[]): string | undefi
   let best: string | undefined;
   let least = text.length > 4 ? 2.5 : 1.5;
   for (const word of words) {
-    // One letter is near to every other.
+    // Every other letter is one change away from a one-letter word.
     if (word.length < 2) continue;
     const cost = distance(text, word);
     if (cost < least) [best, least] = [word, cost];
@@ -21,7 +21,7 @@ export function nearest(text: string, words: readonly string[]): string | undefi
   return begun.length === 1 ? begun[0] : undefined;
 }
 
-/** ` Did you mean 'x'?` where one of the words is near, whatever its case and dashes; nothing otherwise. */
+/** ` Did you mean 'x'?` if one of the words is near, ignoring case and dashes; otherwise an empty string. */
 export function didYouMean(given: string, words: readonly string[]): string {
   const plain = (word: string): string => word.toLowerCase().replaceAll(/[-_ ]/g, '');
   const found = given.length > MAX_LENGTH ? undefined : nearest(plain(given), words.map(plain));

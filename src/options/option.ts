@@ -1,22 +1,22 @@
-/** What all options have. */
+/** Fields that all options have. */
 interface Row {
-  /** What it is for, as the help says it. */
+  /** Its help text. */
   readonly help: string;
-  /** The heading it stands under. */
+  /** The help heading it is listed under. */
   readonly group: string;
-  /** What stands for its value in documents: `AMOUNT`. */
+  /** The placeholder for its value in documents: `AMOUNT`. */
   readonly value?: string;
-  /** What it is where it is not given. */
+  /** The value if it is not given. */
   readonly default?: string | number | boolean;
-  /** What programs call it, where that is not its key: `data: external` for one that is a value. */
+  /** Its form in a program, if that differs from its key: `data: external` for an option that is a value there. */
   readonly program?: string;
-  /** One letter that is the same option. */
+  /** A one-letter alias. */
   readonly alias?: string;
   /** Keys of options that cannot be used together with this one. */
   readonly not?: readonly string[];
-  /** Whether it belongs to a whole run of the command line, and to no step of a recipe. */
+  /** Whether it belongs to a whole run of the command line, not to a step of a recipe. */
   readonly run?: boolean;
-  /** Keys of the methods it belongs to, of a verb with several methods. */
+  /** Keys of the methods it belongs to, for a verb with several methods. */
   readonly of?: readonly string[];
 }
 
@@ -24,10 +24,10 @@ interface Row {
  * An option by the kind of its value:
  * - `flag`: true or false
  * - `choice`: one of `choices`
- * - `text`: a text, which is not looked into
+ * - `text`: any text
  * - `file`: the path of a file to read, or the word `word` in its place
- * - `target`: the path of a file to write, which no recipe does
- * - `patterns`: regular expressions; `words`: words, several with commas between them; `names`: texts
+ * - `target`: the path of a file to write; not allowed in recipes
+ * - `patterns`: regular expressions; `words`: words, separated by commas; `names`: texts
  * - `whole`: a whole number from 0 on; `count`: from 1 on; `counts`: several of them
  * - `size`: one of a few whole numbers
  * - `number`: `what`, a finite number, up to `most`
@@ -48,42 +48,39 @@ export type Option = Row &
     | { readonly kind: 'fraction'; readonly hint: string }
   );
 
-/** What has no dashes: models and recipes. */
+/** Positional arguments: models and recipes. */
 export type PositionalName = 'model' | 'models' | 'recipe' | 'before' | 'after' | 'reference' | 'other';
 
-/**
- * A row for each option of a verb, by its key: as programs and recipes name it. A new option without one does not
- * compile.
- */
+/** A row for each option of a verb, by its key in programs and recipes. A new option without one does not compile. */
 export type Rows<T> = { readonly [Key in Exclude<keyof Required<T>, PositionalName>]: Option };
 
-/** What a verb reads besides its options, in order. */
+/** A positional argument of a verb. */
 export interface Positional {
   readonly help: string;
-  /** Takes all that are left. */
+  /** Takes all remaining arguments. */
   readonly many?: boolean;
 }
 
-/** What documents and parsers need of a {@link Table}. */
+/** The parts of a {@link Table} that documents and parsers need. */
 export interface AnyTable {
   readonly positionals: { readonly [name in PositionalName]?: Positional };
   readonly rows: Readonly<Record<string, Option>>;
   readonly groups?: readonly string[];
 }
 
-/** All that a verb can be told. */
+/** All options and arguments of a verb. */
 export interface Table<T> {
   readonly positionals: AnyTable['positionals'];
   readonly rows: Rows<T>;
-  /** Headings in their order, where it is not that of the rows. */
+  /** Help headings in order, if it is not the order of the rows. */
   readonly groups?: readonly string[];
-  /** What was given with what it stands for, of a verb with presets. */
+  /** For a verb with presets: adds the options that a preset stands for to those that were given. */
   expand?(given: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
-  /** Refuses what does not go together, beyond what the rows tell. */
+  /** Refuses invalid combinations that the rows cannot express. */
   check?(given: Partial<T>): void;
 }
 
-/** `--weights-only`, the option `weightsOnly` as a command line has it. */
+/** The flag of an option: `--weights-only` for `weightsOnly`. */
 export function flagOf(key: string): string {
   return `--${kebab(key)}`;
 }
@@ -93,10 +90,10 @@ export function kebab(key: string): string {
   return key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** Choices that are shown in place of the name of a value, all together. */
+/** Choices up to this total length are listed in place of a value name. */
 const SHORT_CHOICES = 20;
 
-/** What follows an option in help: `FILE`, or its choices where they are short; nothing for a flag. */
+/** The text after an option in help: `FILE`, or its choices if they are short; empty for a flag. */
 export function valueName(row: Option): string {
   if (row.kind === 'flag') return '';
   const choices = row.kind === 'choice' ? row.choices.join('|') : '';
@@ -113,12 +110,12 @@ export function rowsOf<T extends object, Key extends keyof T>(rows: T, ...keys: 
   return Object.fromEntries(keys.map((key) => [key, rows[key]])) as Pick<T, Key>;
 }
 
-/** Whether two options cannot be used together, by what either says. */
+/** Whether either of two options excludes the other. */
 export function excludes(rows: AnyTable['rows'], one: string, other: string): boolean {
   return rows[one]?.not?.includes(other) === true || rows[other]?.not?.includes(one) === true;
 }
 
-/** Options as a command line has them: `--int4 --table-bits 4`. */
+/** Options as command line text: `--int4 --table-bits 4`. */
 export function flagsText(options: Iterable<readonly [key: string, value: unknown]>): string {
   const flags = [...options].flatMap(([key, value]) =>
     [value].flat().map((one) => (one === true ? flagOf(key) : `${flagOf(key)} ${quoted(String(one))}`)),
@@ -126,7 +123,7 @@ export function flagsText(options: Iterable<readonly [key: string, value: unknow
   return flags.join(' ');
 }
 
-/** A value as a shell takes it. */
+/** A value quoted for a shell. */
 function quoted(text: string): string {
   return /^[\w.,:/%+=@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

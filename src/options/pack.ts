@@ -2,7 +2,7 @@ import { MODELS, STEP_ROWS, type StepValues } from './common.ts';
 import type { Table } from './option.ts';
 import { STORES, type Store } from './stores.ts';
 
-/** What `pack` does unless told otherwise. */
+/** Default of `pack`. */
 export const PACK_STORE: Store = 'bitmask';
 
 export interface PackValues extends StepValues {

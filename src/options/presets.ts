@@ -1,6 +1,6 @@
 import { type AnyTable, excludes, flagsText } from './option.ts';
 
-/** What each preset of `quantize` stands for, as somebody would write it; docs/passes/quantize.md has the figures. */
+/** The options that each preset of `quantize` stands for; docs/passes/quantize.md has the figures. */
 export const PRESETS = {
   smallest: { int4: true, tableBits: '4' },
   fast: { int8: true },
@@ -15,8 +15,8 @@ export const PRESET_NAMES: readonly Preset[] = Object.keys(PRESETS) as Preset[];
 type Given = Readonly<Record<string, unknown>>;
 
 /**
- * The options that a preset adds to those given. What is given wins: over the same option, and over the whole preset
- * where it excludes a part of it.
+ * The options that a preset adds to those given. Given options win: over the same option, and over the whole preset if
+ * they exclude a part of it.
  */
 export function presetOptions({ rows }: Pick<AnyTable, 'rows'>, given: Given): Record<string, string | boolean> {
   const preset = PRESET_NAMES.find((one) => one === given['preset']);
@@ -28,13 +28,13 @@ export function presetOptions({ rows }: Pick<AnyTable, 'rows'>, given: Given): R
   return Object.fromEntries(options.filter(([key]) => !there.includes(key)));
 }
 
-/** `preset smallest: --int4 --table-bits 4`; undefined if none is given. */
+/** `preset smallest: --int4 --table-bits 4`; undefined if no preset is given. */
 export function presetLine(table: Pick<AnyTable, 'rows'>, given: Given): string | undefined {
   if (given['preset'] === undefined) return undefined;
   return standsFor(`preset ${given['preset']}`, Object.entries(presetOptions(table, given)));
 }
 
-/** A line that tells the options that something stands for. */
+/** A line that lists the options a name stands for. */
 export function standsFor(name: string, options: Iterable<readonly [key: string, value: unknown]>): string {
   return `${name}: ${flagsText(options) || 'overridden by other options'}`;
 }

@@ -243,7 +243,7 @@ export const PRUNE: Table<PruneValues> = {
   check: checkMethod,
 };
 
-/** How each method is given, for hints. */
+/** An example of each method, for hints. */
 const EXAMPLES: { readonly [method in Method]: string } = {
   l1: '`l1: 0.4`',
   l2: '`l2: 0.4`',
@@ -256,9 +256,9 @@ const EXAMPLES: { readonly [method in Method]: string } = {
   channels: '`channels: 0.3`',
 };
 
-/** The method that is asked for; without one, scores or amounts by name mean `l1`. */
+/** The chosen method; if there are only scores or amounts by name, `l1`. */
 export function methodOf(given: Partial<PruneValues>): Method {
-  // Beside a method with data, N:M says what its share is made of.
+  // Next to a method that uses data, N:M is the pattern of its sparsity.
   const patterned = given.wanda ?? given.sparsegpt;
   const methods = (Object.keys(METHOD_ROWS) as Method[]).filter(
     (one) => given[one] !== undefined && (one !== 'nm' || patterned === undefined),
@@ -273,7 +273,7 @@ export function methodOf(given: Partial<PruneValues>): Method {
 }
 
 /**
- * Refuses more or less than one method, and options that belong to another one.
+ * Requires exactly one method, and refuses options that belong to another one.
  * @throws CompressError `options`
  */
 function checkMethod(given: Partial<PruneValues>): void {

@@ -8,10 +8,10 @@ export const PRUNABLE_OPS = ['Gemm', 'MatMul', 'Conv', 'ConvTranspose'] as const
 export type ChannelNorm = 'l1' | 'l2' | 'wanda';
 export const CHANNEL_NORMS: readonly ChannelNorm[] = ['l1', 'l2', 'wanda'];
 
-/** Norms, or chance, that slices are chosen by. */
+/** Norms, or random order, to rank slices by. */
 export const STRUCTURED = ['l1', 'l2', 'linf', 'random'] as const;
 
-/** What pruning does unless told otherwise. */
+/** Defaults of pruning. */
 export const PRUNE_DEFAULT = {
   scope: 'tensor',
   of: 'all',
@@ -21,7 +21,7 @@ export const PRUNE_DEFAULT = {
   roundTo: 8,
 } as const;
 
-/** The ways to choose what is pruned: one is given. */
+/** The pruning methods; exactly one is given. */
 export interface MethodValues {
   l1?: number | undefined;
   l2?: number | undefined;
@@ -35,7 +35,7 @@ export interface MethodValues {
 }
 export type Method = keyof MethodValues;
 
-/** What the methods can be told besides. */
+/** Options of the methods. */
 export interface DetailValues extends ResumeValues {
   amount?: number | undefined;
   amounts?: string | undefined;
@@ -60,7 +60,7 @@ export interface DetailValues extends ResumeValues {
 export interface PruneValues extends StepValues, SelectionValues, StoreValues, MethodValues, DetailValues {
   allowUnchanged?: boolean | undefined;
 }
-/** Refuses what is used only beside another option that is not there. */
+/** Refuses options that need another option which is missing. */
 export function checkCompany({ seed, structured, layout, scores, mask }: Partial<PruneValues>): void {
   if (seed !== undefined && structured !== undefined && structured !== 'random') {
     const hint = 'It applies to `random` and `structured: random`.';

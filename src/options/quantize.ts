@@ -16,12 +16,10 @@ import { LOW_GROUP, LOW_ROWS, type LowValues } from './lowBits.ts';
 import type { Option, Rows, Table } from './option.ts';
 import { PRESET_NAMES, type Preset, presetOptions } from './presets.ts';
 
-/**
- * Operators whose weights can be quantized. From Conv on, weights are stored as integers and computed with as float.
- */
+/** Operators whose weights can be quantized. From Conv on, weights are stored as integers but computed in float. */
 export const QUANTIZABLE_OPS = ['MatMul', 'Gemm', 'Gather', 'Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN'] as const;
 
-/** What quantization does unless told otherwise. */
+/** Defaults of quantization. */
 export const QUANTIZE_DEFAULT = {
   minElements: 0,
   format: 'qdq',
@@ -30,7 +28,7 @@ export const QUANTIZE_DEFAULT = {
   prefer: 'speed',
 } as const;
 
-/** What `quantize` can be told of the weights, which programs can be told as well. */
+/** Options of `quantize` for weights, which programs have too. */
 export interface WeightValues {
   weightsOnly?: boolean | undefined;
   perTensor?: boolean | undefined;
@@ -40,7 +38,7 @@ export interface WeightValues {
   allowContrib?: boolean | undefined;
 }
 
-/** What it can be told of activations. */
+/** Options of `quantize` for activations. */
 export interface ActivationValues {
   calibrate?: string | undefined;
   samples?: number | undefined;
@@ -80,7 +78,7 @@ export function calibrates({ calibrate, ranges }: QuantizeValues): boolean {
   return calibrate !== undefined || ranges !== undefined;
 }
 
-/** Whether products get fewer than 8 bits, or a form that is made for them. */
+/** Whether products get fewer than 8 bits, or a form made for them. */
 export function givesFewBits({ int4, bits = int4 ? 4 : 8, form, method }: QuantizeValues): boolean {
   return bits < 8 || form !== undefined || method !== undefined;
 }
@@ -130,7 +128,7 @@ export const WEIGHT_ROWS: Rows<WeightValues> = {
   },
 };
 
-/** How many rows of the data a run is fed at once. */
+/** Number of data rows per run. */
 export const BATCH_ROW: Option = {
   kind: 'count',
   value: 'N',
@@ -188,7 +186,7 @@ export const ACTIVATION_ROWS: Rows<ActivationValues> = {
     not: ['noBiasCorrection'],
   },
   noBiasCorrection: { kind: 'flag', help: 'leave biases unchanged', group: ACTIVATIONS },
-  // Ranges are those of the equalized model: a file does not say so.
+  // Ranges must belong to the equalized model, and a file does not say whether they do.
   equalize: {
     kind: 'flag',
     default: false,

@@ -2,7 +2,7 @@ import { COMMON_ROWS, type CommonValues, FILES, REPORT_ROW, RESUME_ROWS, type Re
 import type { Table } from './option.ts';
 import { STEP_VERBS } from './verbs.ts';
 
-/** The key in a model's `metadata_props` that holds the recipe of what was done to it. */
+/** The key in a model's `metadata_props` for the recipe it was made with. */
 export const RECIPE_KEY = 'onnx_compress.recipe';
 
 export interface RunValues extends CommonValues, ResumeValues {

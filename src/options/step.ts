@@ -6,7 +6,7 @@ import { TABLES } from './tables.ts';
 import type { Given } from './values.ts';
 import { isStepVerb, isVerb, STEP_VERBS, type StepVerb } from './verbs.ts';
 
-/** The keys that a step of a recipe can have, with their rows: what belongs to the whole run is given to it. */
+/** The keys that a step of a recipe can have, with their rows. Options of the whole run are not among them. */
 export function stepRows({ rows }: AnyTable): Map<string, Option> {
   const entries = Object.entries(rows).filter(
     ([key, { kind, run }]) => !(key in COMMON_ROWS) && kind !== 'target' && !run,
@@ -31,7 +31,7 @@ export function stepVerb(verb: string, where: string): StepVerb {
 }
 
 /**
- * Refuses keys that a step has not, and values of another kind.
+ * Refuses unknown keys of a step, and values of the wrong kind.
  * @param where - what errors call the step
  * @throws CompressError `options`
  */
@@ -44,10 +44,10 @@ export function checkKeys(verb: StepVerb, options: ReadonlyMap<string, Given>, w
 }
 
 /**
- * Refuses options that are not known, and values of another kind.
+ * Refuses unknown options, and values of the wrong kind.
  * @param place.where - what errors call the place
- * @param place.name - and what one of its options, with the article
- * @param refused - why an option cannot stand there; undefined for one that does not exist
+ * @param place.name - what errors call one of its options, with the article
+ * @param refused - why an option is not allowed there; undefined if there is no such option
  * @throws CompressError `options`
  */
 export function checkOptions(
@@ -78,7 +78,7 @@ function checkKind(key: string, row: Option, value: Given, where: string): void 
   throw new CompressError('options', where, `'${key}' is ${found}; ${needed} is needed`);
 }
 
-/** What is needed in place of the value; undefined if it fits. */
+/** What value would be valid; undefined if this one is. */
 function neededFor(row: Option, value: Given): string | undefined {
   if (row.kind === 'flag') return typeof value === 'boolean' ? undefined : 'true or false';
   if (isList(row)) return typeof value === 'string' || Array.isArray(value) ? undefined : 'a list of strings';

@@ -1,7 +1,7 @@
 /**
  * How pruned weights are stored. `bitmask`: one bit per weight, and the kept values. `sparse`: ONNX's sparse tensors,
- * with positions and values. `auto`: the smaller of the two. Each is used only where it is smaller than `dense`, the
- * ordinary way.
+ * with positions and values. `auto`: the smaller of the two. Each is used only if it is smaller than `dense`, the
+ * ordinary form.
  */
 export type Store = 'bitmask' | 'sparse' | 'auto' | 'dense';
 

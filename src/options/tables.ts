@@ -15,7 +15,7 @@ import type { Verb } from './verbs.ts';
 
 export const FOLD: Table<StepValues> = { positionals: { model: MODELS }, rows: STEP_ROWS };
 
-/** What each verb can be told. */
+/** The options of each verb. */
 export const TABLES: { readonly [verb in Verb]: AnyTable } = {
   prune: PRUNE,
   quantize: QUANTIZE,

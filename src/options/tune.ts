@@ -4,11 +4,11 @@ import { METRICS, type MetricName } from './metrics.ts';
 import type { Option, Rows, Table } from './option.ts';
 import { QUANTIZE, type QuantizeValues } from './quantize.ts';
 
-/** Options of `quantize` that tuning has another use for, or none. */
+/** Options of `quantize` that tuning uses differently, or not at all. */
 const OWN = ['preset', 'samples', 'batch', 'allowUnchanged'] as const;
 type Taken = Omit<QuantizeValues, (typeof OWN)[number] | 'saveRanges' | keyof CommonValues | 'saveRecipe'>;
 
-/** How far tuning may go. */
+/** Options that limit the search. */
 interface TuneOnly {
   data?: string | undefined;
   samples?: number | undefined;
@@ -31,7 +31,7 @@ const DATA = 'Data';
 const KEEP = 'What to keep';
 const QUANTIZING = 'How to quantize (as in onnx-compress quantize)';
 
-/** What may be lost where nothing is said. */
+/** Default of the accuracy that may be lost. */
 export const DEFAULT_DROP = 0.01;
 
 const TUNE_ROWS: Rows<TuneOnly> = {

@@ -2,16 +2,15 @@ import { CompressError } from '../errors.ts';
 import { didYouMean } from './nearest.ts';
 import type { Option, Rows, Table } from './option.ts';
 
-/** What somebody gave for an option: the text of a command line, or the value of a recipe or of a program. */
+/** The value given for an option: the text of a command line, or the value of a recipe or program. */
 export type Given = boolean | number | string | readonly string[];
 
 /**
- * The values of a verb's options: texts become numbers, and what cannot be is refused. An option that was not given is
- * not there; `false` is as if it were not given.
+ * The values of a verb's options: texts become numbers, and invalid values are refused. An option that was not given is
+ * absent; `false` counts as not given.
  *
  * @throws CompressError `options`, named after the key
- * @example
- * valuesOf(QUANTIZE, { minElements: '64', weightsOnly: false }); // { minElements: 64 }
+ * @example valuesOf(QUANTIZE, { minElements: '64', weightsOnly: false }); // { minElements: 64 }
  */
 export function valuesOf<T extends object>(
   { positionals, rows, check, expand }: Table<T>,
@@ -30,12 +29,12 @@ export function valuesOf<T extends object>(
   return Object.fromEntries([...named.map((name) => [name, given[name]]), ...entries]) as T;
 }
 
-/** The row of a key that is there. */
+/** The row of a known key. */
 export function rowOf<T>(rows: Rows<T>, key: string): Option {
   return (rows as Readonly<Record<string, Option>>)[key] as Option;
 }
 
-/** Refuses two options of which one excludes the other. */
+/** Refuses two options if one excludes the other. */
 function refuseBoth<T>(rows: Rows<T>, keys: readonly string[]): void {
   for (const key of keys) {
     const other = rowOf(rows, key).not?.find((one) => keys.includes(one));
@@ -49,14 +48,14 @@ export function togetherError(keys: readonly string[], hint: string): CompressEr
   return new CompressError('options', '', `${named} cannot be used together`, { hint });
 }
 
-/** What is wrong with a value: a sentence, and what to do. */
+/** What is wrong with a value, and what to do about it. */
 export interface Problem {
   readonly fact: string;
   readonly hint?: string;
 }
 
 /**
- * A value as the option has it: a number where it is one.
+ * The value of an option, converted to a number if its kind is numeric.
  * @throws CompressError `options`
  */
 export function readValue(key: string, option: Option, given: Given): unknown {
@@ -66,7 +65,7 @@ export function readValue(key: string, option: Option, given: Given): unknown {
   throw new CompressError('options', key, problem.fact, problem.hint === undefined ? {} : { hint: problem.hint });
 }
 
-/** Text that is a number as a number; everything else as it is. */
+/** Converts text that is a number to a number; returns everything else unchanged. */
 function typed(option: Option, given: Given): Given | readonly Given[] {
   const { kind } = option;
   if (kind === 'counts')
@@ -82,9 +81,7 @@ function typed(option: Option, given: Given): Given | readonly Given[] {
   return written?.test(given.trim()) && !Number.isNaN(Number(given)) ? Number(given) : given;
 }
 
-/**
- * How the kinds that are numbers are written. An amount of 1.0 may be meant as a fraction or as a number of weights.
- */
+/** The syntax of numeric kinds. An amount of 1.0 is ambiguous: a fraction or a number of weights. */
 const NUMBERS: { readonly [kind in Option['kind']]?: RegExp } = {
   whole: /^\d+$/,
   count: /^\d+$/,
@@ -96,7 +93,7 @@ const NUMBERS: { readonly [kind in Option['kind']]?: RegExp } = {
   share: /./,
 };
 
-/** `Gemm, MatMul` as a list. */
+/** Splits `Gemm, MatMul` into a list. */
 function list(text: string): string[] {
   return text
     .split(',')
@@ -104,7 +101,7 @@ function list(text: string): string[] {
     .filter((one) => one !== '');
 }
 
-/** `1%`, `0.5 %` or `0.01`; a number from 1 on is percent as well: nobody allows to lose all. */
+/** `1%`, `0.5 %` or `0.01`. A number from 1 on is a percentage as well, because nobody allows a loss of everything. */
 function shareOf(text: string): number | undefined {
   if (text.includes('%')) return percentOf(text);
   const number = DECIMAL.test(text.trim()) ? Number(text) : Number.NaN;
@@ -112,7 +109,7 @@ function shareOf(text: string): number | undefined {
   return number <= 100 ? number / 100 : undefined;
 }
 
-/** `40%` as 0.4; nothing beyond 100. */
+/** `40%` as 0.4; undefined above 100%. */
 function percentOf(text: string): number | undefined {
   const [, number = ''] = /^\s*(\d+\.?\d*|\.\d+)\s*%\s*$/.exec(text) ?? [];
   return number !== '' && Number(number) <= 100 ? Number(number) / 100 : undefined;
@@ -121,8 +118,8 @@ function percentOf(text: string): number | undefined {
 const DECIMAL = /^(\d+\.?\d*|\.\d+)$/;
 
 /**
- * What is wrong with a value, in the one wording there is.
- * @param given - how it was written
+ * What is wrong with a value, in the wording that every caller uses.
+ * @param given - the value as it was written
  */
 export function problemOf(key: string, option: Option, value: unknown, given: unknown = value): Problem | undefined {
   const shown = shownAs(given);
@@ -195,7 +192,7 @@ function countProblem(value: unknown, shown: string): Problem | undefined {
   return value === 0 ? { fact: 'it must be at least 1' } : undefined;
 }
 
-/** An amount as `torch.nn.utils.prune` takes it: 0.4 or 40% is a fraction of the weights, 5000 a number of weights. */
+/** An amount as in `torch.nn.utils.prune`: 0.4 or 40% is a fraction of the weights, 5000 a number of weights. */
 function amountProblem(key: string, things: string, value: unknown, shown: string): Problem | undefined {
   const many = things === 'weights' ? 5000 : 8;
   const hint = `Give a percentage (\`${key}: 40%\`), a fraction (\`${key}: 0.4\`) or a whole number of ${things} (\`${key}: ${many}\`).`;
@@ -226,7 +223,7 @@ export function pairOf(text: string): readonly [keep: number, of: number] {
   return [keep as number, of as number];
 }
 
-/** An object without what is undefined. */
+/** An object without its undefined members. */
 export function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [Key in keyof T]?: Exclude<T[Key], undefined> };

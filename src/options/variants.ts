@@ -1,16 +1,16 @@
 import { COMMON_ROWS, type CommonValues, FILES, REPORT } from './common.ts';
 import type { Table } from './option.ts';
 
-/** What transformers.js calls the files that are written, in the order they are made. */
+/** The dtypes of written files, as transformers.js names them, in the order in which they are made. */
 export const VARIANT_DTYPES = ['fp32', 'fp16', 'q8', 'int8', 'uint8', 'q4', 'q4f16'] as const;
 
 export type VariantDtype = (typeof VARIANT_DTYPES)[number];
 
-/** What is written unless told otherwise. */
+/** Defaults of `variants`. */
 export const VARIANTS_DEFAULT = {
   dtypes: ['fp32', 'fp16', 'q8', 'q4', 'q4f16'] as readonly VariantDtype[],
   chunkBytes: 1e9,
-  /** A model of up to so many bytes is run where nobody says whether. */
+  /** Models up to this size in bytes are run as a check by default. */
   checkBytes: 500e6,
 } as const;
 

@@ -1,4 +1,4 @@
-/** The name of the program that help, hints and docs say. */
+/** The program name in help, hints and docs. */
 export const PROGRAM = 'onnx-compress';
 
 /** The verbs, as messages name them. */
@@ -36,21 +36,21 @@ export function isStepVerb(verb: string): verb is StepVerb {
   return (STEP_VERBS as readonly string[]).includes(verb);
 }
 
-/** What a verb is, in a line, and of one that takes data besides the model where that goes. */
+/** The summary of a verb: one line of help, and how it takes data. */
 interface Summary {
   readonly command: string;
   readonly describe: string;
-  /** Told who gives data in the place of the model. */
+  /** Hint for a user who gives data in place of the model. */
   readonly data?: string;
-  /** Whether it computes weights: threads for a large model then start while the verb is loaded. */
+  /** Whether it computes weights. If so, threads for a large model start while the verb is loaded. */
   readonly computes: boolean;
-  /** What the bar says while its pass runs; the verb itself if omitted. */
+  /** The label of the progress bar while its pass runs; the verb itself if omitted. */
   readonly doing?: string;
-  /** Whether a run that finds nothing to change has done its work: for other verbs that is an error. */
+  /** Whether a run that changes nothing is a success; for other verbs it is an error. */
   readonly mayChangeNothing?: boolean;
 }
 
-/** All that the help of the program needs of each verb. */
+/** Everything the program's help needs about each verb. */
 export const SUMMARIES: { readonly [verb in Verb]: Summary } = {
   prune: {
     command: 'prune [model..]',

@@ -2,13 +2,14 @@ import { CompressError } from '../errors.ts';
 import type { Given } from './values.ts';
 
 /**
- * A file with options has a few hundred bytes; with the name of every layer of a large model, a few hundred thousand.
+ * Maximum bytes of an options file. It has a few hundred bytes; with the name of every layer of a large model, a few
+ * hundred thousand.
  */
 export const MAX_OPTIONS_BYTES: number = 1 << 20;
 
 /**
  * Reads a JSON file with options.
- * @param where - what errors call it: the file
+ * @param where - what errors call the file
  * @param what - what it should be: `recipe`
  * @throws CompressError `options`, `limit`
  */
@@ -25,7 +26,7 @@ export function parseOptions(text: string, where: string, what: string): Record<
 }
 
 /**
- * An object of a file.
+ * Checks that a JSON value is an object.
  * @throws CompressError `options`
  */
 export function objectOf(json: unknown, where: string): Record<string, unknown> {
@@ -34,8 +35,8 @@ export function objectOf(json: unknown, where: string): Record<string, unknown> 
 }
 
 /**
- * Options of an object in their order. That they are known is not checked here; that their values are of a kind that an
- * option may have is, so that nothing is nested deeper than a list of texts.
+ * The options of an object, in order. Only the kind of each value is checked, so nothing is nested deeper than a list
+ * of texts; the keys may be unknown.
  * @throws CompressError `options` naming the key
  */
 export function optionsIn(object: Readonly<Record<string, unknown>>, where: string): Map<string, Given> {
@@ -44,7 +45,7 @@ export function optionsIn(object: Readonly<Record<string, unknown>>, where: stri
 
 function givenValue(value: unknown, where: string, key: string): Given {
   if (typeof value === 'boolean' || typeof value === 'string') return value;
-  // JSON has numbers that are none of ours: 1e999.
+  // JSON can hold numbers that are not finite here: 1e999.
   if (typeof value === 'number' && Number.isFinite(value)) return value;
   if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value;
   throw wrong(where, `'${key}' is ${shownValue(value)}; true, false, a number, a text or a list of texts is needed`);
@@ -58,12 +59,12 @@ export function shownValue(value: unknown): string {
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }
 
-/** The error for a file that is too long for what it should be. */
+/** The error for a file that is too long. */
 export function tooLong(where: string, what: string): CompressError {
   return new CompressError('limit', where, `is longer than ${MAX_OPTIONS_BYTES} bytes, the limit for a ${what}`);
 }
 
-/** The error for what cannot stand there. */
+/** The error for a value that is not allowed there. */
 export function wrong(where: string, fact: string, hint?: string): CompressError {
   return new CompressError('options', where, fact, hint === undefined ? {} : { hint });
 }

@@ -52,7 +52,7 @@ function nbits(graph: Graph, node: Node, data: Tensor): Decodable | undefined {
   const blocks = Math.ceil(columns / block);
   // g_idx says to which block each place of a row belongs.
   const order = node.inputs[4] ?? '';
-  const groups = order === '' ? undefined : smallBehind(graph, order);
+  const groups = order === '' ? undefined : sourceTensor(graph, order);
   const places = elementCount(groups?.dims ?? [columns]);
   if (order !== '' && (groups?.dtype !== 'int32' || (places !== columns && places !== blocks * block)))
     return undefined;

@@ -7,7 +7,7 @@ import { toIntegers } from '../../kernels/views.ts';
 import { isVariable } from '../../layers/constant.ts';
 import { transposeNode } from '../../layers/gemm.ts';
 import { type MovedWeight, movedWeight } from '../../schemes/chains.ts';
-import { constantBehind, type Steps, smallBehind } from '../../schemes/decodable.ts';
+import { type Steps, sourceConstant, sourceTensor } from '../../schemes/decodable.ts';
 import { FloatWeights, type Layout } from './floats.ts';
 
 /** Integers that the model computes when it runs, and the float value they represent. */
@@ -79,7 +79,7 @@ export class Rewriting {
   async rowsOf(graph: Graph, integers: string, { scale, zeroPoint }: Steps): Promise<string | undefined> {
     const gather = graph.producer(integers);
     if (gather === undefined || !isOp(gather, 'Gather')) return undefined;
-    if (elementCount(smallBehind(graph, scale)?.dims ?? [0]) !== 1) return undefined;
+    if (elementCount(sourceTensor(graph, scale)?.dims ?? [0]) !== 1) return undefined;
     const table = movedWeight(graph, gather.inputs[0] ?? '', { scale, zeroPoint });
     const rows = table && (await this.moved(graph, gather, table));
     if (rows === undefined) return undefined;
