@@ -4,8 +4,8 @@ import { aligned } from './views.ts';
 export type ElementBytes = 1 | 2 | 4 | 8;
 
 /**
- * A tensor as a bit an element and the elements that are not `fill`. Elements are compared by their bits: of a float
- * only +0 is zero, and −0 is kept. `fill` other than 0 is for elements of one byte: a zero point.
+ * A tensor as one bit per element plus the elements that differ from `fill`. Elements are compared by their bits: for
+ * floats only +0 is zero, and −0 is kept. A nonzero `fill`, such as a zero point, is for one-byte elements.
  */
 export interface Elements {
   /** Little-endian, as in `raw_data`. */
@@ -16,7 +16,7 @@ export interface Elements {
 
 type Words = Uint8Array | Uint16Array | Uint32Array;
 
-/** The elements as words; of 8 bytes two words an element. */
+/** The elements as words; 8-byte elements take two words each. */
 function wordsOf(bytes: Uint8Array, size: ElementBytes): Words {
   const at = aligned(bytes, Math.min(size, 4));
   if (size === 1) return at;
@@ -25,15 +25,15 @@ function wordsOf(bytes: Uint8Array, size: ElementBytes): Words {
 }
 
 /**
- * 1 where the bits differ, else 0. Which elements are kept is as good as chance to a processor that guesses at
- * branches: without any, all of this runs several times as fast.
+ * 1 if the bits differ, else 0. It has no branch: which elements are kept is unpredictable, and this way everything
+ * here runs several times as fast.
  */
 function differs(word: number, fill: number): number {
   const bits = word ^ fill;
   return (bits | ((~bits + 1) | 0)) >>> 31;
 }
 
-/** How many elements are not `fill`. */
+/** Number of elements that differ from `fill`. */
 export function countKept({ bytes, size, fill }: Elements): number {
   const words = wordsOf(bytes, size);
   let kept = 0;
@@ -54,10 +54,10 @@ export function countBytes(bytes: Uint8Array, counts: Float64Array): void {
 }
 
 /**
- * Writes a bit for each element, 1 where it is not `fill`: element `8i + j` is bit j of byte i, the lowest first. Bits
- * after the last element are 0.
+ * Writes a bit for each element, 1 where it differs from `fill`: element `8i + j` is bit j of byte i, the lowest first.
+ * Bits after the last element are 0.
  * @param bits - at least `ceil(elements / 8)` bytes
- * @returns how many bytes of `bits` were written
+ * @returns number of bytes of `bits` written
  */
 export function writeMask({ bytes, size, fill }: Elements, bits: Uint8Array): number {
   const words = wordsOf(bytes, size);
@@ -78,9 +78,9 @@ export function writeMask({ bytes, size, fill }: Elements, bits: Uint8Array): nu
 }
 
 /**
- * Copies the elements that are not `fill` to the front of `values`.
- * @param values - room for all elements, beginning at a multiple of their size
- * @returns how many bytes of `values` were written
+ * Copies the elements that differ from `fill` to the front of `values`.
+ * @param values - large enough for all elements, aligned to their size
+ * @returns number of bytes of `values` written
  */
 export function writeValues({ bytes, size, fill }: Elements, values: Uint8Array): number {
   const words = wordsOf(bytes, size);
@@ -104,9 +104,10 @@ export function writeValues({ bytes, size, fill }: Elements, values: Uint8Array)
 }
 
 /**
- * Writes the positions of the elements that are not `fill`, the first element being at `start`: int64, two words each.
- * @param positions - room for all elements
- * @returns how many positions were written
+ * Writes the positions of the elements that differ from `fill`; the first element is at `start`. Positions are int64,
+ * two words each.
+ * @param positions - large enough for all elements
+ * @returns number of positions written
  */
 export function writePositions({ bytes, size, fill }: Elements, start: number, positions: Uint32Array): number {
   const words = wordsOf(bytes, size);
@@ -126,7 +127,7 @@ export function writePositions({ bytes, size, fill }: Elements, start: number, p
   return count;
 }
 
-/** How many bits are 1. */
+/** Number of bits that are 1. */
 export function countBits(bits: Uint8Array): number {
   let count = 0;
   for (let at = 0; at < bits.length; at++) {
@@ -139,10 +140,10 @@ export function countBits(bits: Uint8Array): number {
 }
 
 /**
- * The other way: an element of `values` for each bit that is 1, `fill` for the others.
- * @param values - as many elements as bits are 1
+ * The inverse: an element of `values` for each 1 bit, `fill` for the others.
+ * @param values - one element per 1 bit
  * @param fill - one element
- * @param out - beginning at a multiple of their size: the elements, of whose number the bits may have up to 7 more
+ * @param out - the elements, aligned to their size; the mask may have up to 7 bits more than there are elements
  */
 export function expand(
   bits: Uint8Array,
@@ -163,7 +164,7 @@ export function expand(
     }
     return;
   }
-  // A byte of the mask at a time.
+  // One byte of the mask at a time.
   for (let at = 0, index = 0; at < into.length; index++) {
     const byte = bits[index] as number;
     const end = Math.min(at + 8, into.length);

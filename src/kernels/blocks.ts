@@ -2,7 +2,7 @@ import { type LinearParams, quantizeLinear } from './linear.ts';
 import { type Range, rangeOf } from './range.ts';
 
 /**
- * A tensor seen as `[outer, length, inner]`, row-major, with a scale for each `block` neighbours along `length`: scales
+ * A tensor as `[outer, length, inner]`, row-major, with one scale for each `block` neighbours along `length`: scales
  * are `[outer, ⌈length / block⌉, inner]`. A matrix `[K, N]` in blocks of 32 along K is `{ outer: 1, length: K, inner:
  * N, block: 32 }`.
  */
@@ -13,7 +13,7 @@ export interface BlockLayout {
   readonly block: number;
 }
 
-/** A block of every place of `inner`: elements from `start` to `end`, whose first scale is number `scale`. */
+/** One block at every index of `inner`: elements from `start` to `end`, whose first scale has index `scale`. */
 interface Rows {
   readonly start: number;
   readonly end: number;
@@ -30,7 +30,7 @@ function* rowsOf({ outer, length, inner, block }: BlockLayout): Generator<Rows> 
   }
 }
 
-/** As `rangeOf` of range.ts, of every block. */
+/** As `rangeOf` of range.ts, for every block. */
 export function rangeOfBlocks(data: Float32Array, layout: BlockLayout): Range | undefined {
   const { outer, length, inner, block } = layout;
   const scales = outer * Math.ceil(length / block) * inner;

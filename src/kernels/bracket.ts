@@ -7,19 +7,19 @@ export interface Bracket {
   readonly high: number;
 }
 
-/** What one look at elements tells about a bracket. */
+/** The result of one pass over elements, relative to a bracket. */
 export interface Within {
-  /** Elements below the bracket, zeros among them. */
+  /** Elements below the bracket, including zeros. */
   readonly below: number;
   readonly zeros: number;
   readonly nans: number;
   /** Elements inside the bracket. */
   readonly count: number;
-  /** Their magnitudes in the order of the elements; cut off where there was no room. */
+  /** Their magnitudes in the order of the elements, truncated to the available space. */
   readonly inside: Uint32Array;
 }
 
-/** Counts what lies below a bracket and collects up to `room` of what lies inside: the reference. */
+/** Counts the elements below a bracket and collects up to `room` of those inside: the reference. */
 export function within(magnitudes: Magnitudes, { low, high }: Bracket, room: number): Within {
   const { words } = magnitudes;
   const inside: number[] = [];
@@ -36,7 +36,7 @@ export function within(magnitudes: Magnitudes, { low, high }: Bracket, room: num
 /** Bits of float32's positive infinity: larger magnitudes are NaN. */
 const INFINITY_BITS = 0x7f800000;
 
-/** Up to this many magnitudes, collecting them all is faster than counting them by 65,536 digits. */
+/** Up to this number of magnitudes, collecting all of them is faster than counting them in 65,536 bins. */
 export const FEW_MAGNITUDES: number = 1 << 16;
 
 /** Neighbouring elements in one piece of a sample. Smaller pieces would cost more reads. */
@@ -51,15 +51,13 @@ const ELEMENTS_A_PIECE: number = 1 << 14;
 const FEWEST = 16;
 const FEW = 256;
 /**
- * See {@link samplePieces}: of nearly normal weights, 1 % of 16 million elements lie in the bracket that 256 pieces
- * give.
+ * See {@link samplePieces}. With nearly normal weights, 1 % of 16 million elements lie in the bracket from 256 pieces.
  */
 const BALANCE = 0.0035;
 
 /**
  * The number of pieces m of a sample of `total` elements. The cost of the sample grows with m. The cost of collecting
- * what falls into the bracket that the sample gives shrinks with `total / √m`. Their sum is least for m in proportion
- * to `total^⅔`.
+ * the elements in the resulting bracket shrinks with `total / √m`. The sum is smallest for m proportional to `total^⅔`.
  */
 export function samplePieces(total: number): number {
   const least = Math.min(FEW, Math.max(FEWEST, Math.floor(total / ELEMENTS_A_PIECE)));
@@ -67,9 +65,9 @@ export function samplePieces(total: number): number {
 }
 
 /**
- * Where the pieces of a sample of `total` elements begin. Each of `pieces` equal strata has one piece; the golden ratio
- * varies its place inside the stratum, so that the sample does not hit a regular structure, such as the columns of a
- * matrix, always at the same place.
+ * Start positions of the pieces of a sample of `total` elements. There is one piece in each of `pieces` equal strata.
+ * The golden ratio varies its position in the stratum, so that the sample does not align with a regular structure such
+ * as the columns of a matrix.
  */
 export function sampleStarts(total: number, pieces: number): number[] {
   const last = Math.max(0, total - SAMPLE_PIECE);
@@ -82,23 +80,23 @@ export function sampleStarts(total: number, pieces: number): number[] {
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 /**
- * How many standard errors a bracket reaches to both sides of its estimate: one in 150,000 misses. With few pieces the
- * error itself is not well known (Student's t: one in 2,400 with 16 of them); then a radix selection decides.
+ * Half the width of a bracket in standard errors: one in 150,000 misses. With few pieces the error itself is uncertain
+ * (Student's t: one in 2,400 with 16 of them); after a miss a radix selection decides.
  */
 const ERRORS = 4.5;
 
-/** Elements of a sample that are sorted for a first, rough estimate, and how far the bracket may be from it. */
+/** Elements of a sample that are sorted for a first estimate, and how far the bracket may be from it. */
 const ROUGH = 2048;
 const ROUGH_REACH = 0.06;
 
 /**
- * A bracket that holds the magnitude below which the share `share` of all elements lies, almost surely.
+ * A bracket that almost surely contains the magnitude below which the share `share` of all elements lies.
  *
- * The sample is one of clusters: neighbours are alike where channels have different scales. So its error is measured
- * between the pieces: `σ² = Σ (pᵢ − p)² / (m (m − 1))` for the shares pᵢ below the estimate in m pieces, and not below
+ * The sample is a cluster sample: neighbours are similar if channels have different scales. So the error is measured
+ * between the pieces: `σ² = Σ (pᵢ − p)² / (m (m − 1))` for the shares pᵢ below the estimate in m pieces, and at least
  * that of independent elements, `p (1 − p) / s`.
  * @param sample - magnitudes, {@link SAMPLE_PIECE} neighbours at a time
- * @param order - what selects among them: for a sample in an arena its own
+ * @param order - selects among them; a sample in an arena has its own
  * @see Cochran, Sampling Techniques, 3rd edition, 9.3
  */
 export function bracketOf(sample: Uint32Array, share: number, order: Order = referenceOrder): Bracket {
@@ -109,7 +107,7 @@ export function bracketOf(sample: Uint32Array, share: number, order: Order = ref
     (_, index) => sample[index * every] as number,
   ).sort();
   const narrow = order.between(sample, ...around(few, share));
-  // Almost always the few elements near the estimate are enough; else all are looked through.
+  // The few elements near the estimate are almost always enough; otherwise search all.
   const find = (part: number): number => {
     const rank = Math.min(length, Math.max(1, Math.round(part * length)));
     const inside = rank - narrow.below;
@@ -118,14 +116,14 @@ export function bracketOf(sample: Uint32Array, share: number, order: Order = ref
   };
   const estimate = find(share);
   const error = Math.sqrt(Math.max(varianceOf(sample, estimate, share, order), (share * (1 - share)) / length));
-  // One element more: at the ends the error is small, and ranks are whole numbers.
+  // One element more, because the error is small at the ends and ranks are whole numbers.
   const reach = ERRORS * error + 1 / length;
   const low = share - reach <= 0 ? 1 : Math.max(1, find(share - reach));
   const high = share + reach >= 1 ? INFINITY_BITS : find(share + reach);
   return { low, high: Math.max(low, high) };
 }
 
-/** The variance of the share below `bound`, from how it differs between the pieces. */
+/** The variance of the share below `bound`, estimated from the differences between the pieces. */
 function varianceOf(sample: Uint32Array, bound: number, share: number, order: Order): number {
   const pieces = Math.ceil(sample.length / SAMPLE_PIECE);
   let squares = 0;
@@ -137,9 +135,9 @@ function varianceOf(sample: Uint32Array, bound: number, share: number, order: Or
 }
 
 /**
- * The threshold that prunes exactly `count` elements, as `selectThreshold` finds it, from what was collected inside a
- * bracket; undefined if it lies outside, or where not all was collected.
- * @param parts - all elements; `count` is more than their zeros
+ * The threshold that prunes exactly `count` elements, as `selectThreshold` finds it, from the elements collected in a
+ * bracket; undefined if it lies outside, or if the collected list was truncated.
+ * @param parts - all elements; `count` exceeds the number of zeros
  */
 export function thresholdWithin(parts: readonly Within[], count: number): Threshold | undefined {
   const inside = parts.reduce((sum, one) => sum + one.count, 0);
@@ -154,8 +152,8 @@ export function thresholdWithin(parts: readonly Within[], count: number): Thresh
 }
 
 /**
- * The `rank`-th smallest of all values, counted from 1. Long lists are not copied, but for those near what a few values
- * say.
+ * The `rank`-th smallest of all values, counted from 1. Long lists are not copied, except for the values near an
+ * estimate from a few of them.
  */
 function nthOf(lists: readonly Uint32Array[], rank: number): number {
   const length = lists.reduce((sum, one) => sum + one.length, 0);
@@ -176,7 +174,7 @@ function nthOf(lists: readonly Uint32Array[], rank: number): number {
   return left >= 1 && left <= count ? nthSmallest(inside.subarray(0, count), left) : nthSmallest(joined(lists), rank);
 }
 
-/** Two of a few sorted values between which the share `share` of all almost always lies. */
+/** Two of a few sorted values that almost always enclose the quantile `share` of all values. */
 function around(few: Uint32Array, share: number): readonly [low: number, high: number] {
   const near = (part: number): number => few[Math.max(0, Math.min(few.length - 1, Math.round(part * few.length)))] ?? 0;
   return [near(share - ROUGH_REACH), near(share + ROUGH_REACH)];

@@ -4,24 +4,24 @@ import type { Arena } from './simd/arena.ts';
 import { countWithin } from './simd/magnitude.ts';
 import type { Steps } from './steps.ts';
 
-/** Most magnitudes that are collected of one part: 8 MiB. */
+/** Maximum number of magnitudes collected from one part: 8 MiB. */
 const MOST: number = 2 << 20;
 
 /**
- * How many magnitudes are collected of so many elements: all of {@link FEW_MAGNITUDES}, several times what a bracket is
- * expected to hold, which is up to a quarter of a weight of middle size whose rows have scales of their own.
+ * Maximum number of magnitudes to collect from this many elements: {@link FEW_MAGNITUDES}, or several times what a
+ * bracket is expected to contain. That can be a quarter of a medium weight whose rows have different scales.
  */
 function roomFor(elements: number): number {
   return Math.min(elements, MOST, Math.max(FEW_MAGNITUDES, Math.ceil(elements / 2)));
 }
 
-/** Magnitudes of float32 elements, {@link SAMPLE_PIECE} from each start on (fewer where there are no more). */
+/** Magnitudes of float32 elements, {@link SAMPLE_PIECE} from each start on (fewer at the end of the tensor). */
 export function* sampleSteps(arena: Arena, elements: number, starts: readonly number[]): Steps<Uint32Array> {
   const held = yield* sampleInto(arena, elements, starts);
   return arena.uint32s(held, Math.min(SAMPLE_PIECE, elements) * starts.length).slice();
 }
 
-/** The same in the arena; gives their offset. */
+/** The same, kept in the arena; returns their offset. */
 export function* sampleInto(arena: Arena, elements: number, starts: readonly number[]): Steps<number> {
   const length = Math.min(SAMPLE_PIECE, elements);
   const held = arena.allocate(4 * length * starts.length);
@@ -32,19 +32,19 @@ export function* sampleInto(arena: Arena, elements: number, starts: readonly num
   return held;
 }
 
-/** Looks at float32 elements, a chunk at a time, for what lies below a bracket and what lies inside. */
+/** Scans float32 elements, a chunk at a time: counts those below a bracket and collects those inside. */
 export class BracketLook {
-  /** Where the chunk that was looked at last lies in the arena. */
+  /** Offset in the arena of the chunk that was scanned last. */
   readonly input: number;
-  /** Where what lies inside is collected, in order, and how many there is room for. */
+  /** Offset and capacity of the elements inside, in order. */
   readonly out: number;
   readonly room: number;
-  /** Of all that was looked at. */
+  /** Totals over everything scanned. */
   readonly total = { below: 0, zeros: 0, nans: 0, count: 0 };
   readonly #arena: Arena;
   readonly #bracket: Bracket;
 
-  /** @param elements - as many as there are */
+  /** @param elements - total number */
   constructor(arena: Arena, elements: number, bracket: Bracket) {
     this.#arena = arena;
     this.#bracket = bracket;
@@ -53,7 +53,7 @@ export class BracketLook {
     this.out = arena.allocate(4 * this.room);
   }
 
-  /** Looks at `length` elements from element `at` on, at most a chunk; gives how many of them lie inside. */
+  /** Scans `length` elements from element `at` on, at most a chunk; returns the number of those inside. */
   *chunk(at: number, length: number): Steps<number> {
     const { total, room } = this;
     yield { kind: 'read', bytes: this.#arena.bytes(this.input, 4 * length), at: 4 * at };

@@ -1,13 +1,13 @@
-/** How an axis lies in a row-major tensor: its length, and the elements of one index in a row. */
+/** An axis of a row-major tensor: its length, and the number of contiguous elements per index. */
 export interface AxisLayout {
   readonly size: number;
   readonly inner: number;
 }
 
 /**
- * For each index of an axis `Σ |w|` (power 1) or `Σ w²` (power 2) over everything else.
+ * For each index of an axis, `Σ |w|` (power 1) or `Σ w²` (power 2) over all other axes.
  * @param data - the tensor, or a piece of it that begins with the index `first`
- * @param sums - what the pieces before gave, to which is added
+ * @param sums - sums of the previous pieces, which are added to
  * @returns `[size]`
  */
 export function axisMagnitudes(
@@ -37,7 +37,7 @@ export function gatherAxis(bytes: Uint8Array, { size, inner }: AxisLayout, kept:
   for (let block = 0; block < outer; block++) {
     const base = block * size * inner;
     for (let at = 0; at < kept.length; ) {
-      // Neighbours that stay are copied together.
+      // Kept neighbours are copied together.
       let end = at + 1;
       while (end < kept.length && (kept[end] as number) === (kept[end - 1] as number) + 1) end++;
       const from = base + (kept[at] as number) * inner;

@@ -4,7 +4,8 @@ import { addRow, type MatrixView, type Products, whole } from './products.ts';
 const SIDE = 128;
 
 /**
- * Rows that are finished together: one pass over the rows above them serves all, and they fit the second-level cache.
+ * Rows that are finished together. One pass over the rows above serves all of them, and they fit the second-level
+ * cache.
  */
 const BAND = 32;
 
@@ -74,7 +75,7 @@ function* invertLower(a: Float64Array, n: number, inverses: readonly Float64Arra
     const start = index * SIDE;
     const width = Math.min(SIDE, n - start);
     const row = { data: a, at: start * n, stride: n };
-    // −X[i][i] · Σ L[i][k] · (row k of the inverse), whose rows are zero right of their diagonal.
+    // −X[i][i] · Σ L[i][k] · (row k of the inverse); these rows are zero to the right of their diagonal.
     const sums = room.subarray(0, width * start).fill(0);
     for (let from = 0; from < start; from += 2 * SIDE) {
       const right = { data: a, at: from * n + from, stride: n };
@@ -134,9 +135,9 @@ function clear({ data, at, stride }: MatrixView, rows: number, columns: number):
 }
 
 /**
- * The Cholesky factor of a symmetric positive definite matrix, in its place: `A = LLᵀ`.
- * @param a - `[n, n]`, row-major; `L` is left in its lower triangle, which alone is read
- * @returns whether the matrix is positive definite; if not, `a` is spoilt
+ * The Cholesky factor of a symmetric positive definite matrix, in place: `A = LLᵀ`.
+ * @param a - `[n, n]`, row-major; only the lower triangle is read, and `L` replaces it
+ * @returns whether the matrix is positive definite; if not, the contents of `a` are undefined
  */
 export function cholesky(a: Float64Array, n: number): boolean {
   for (let start = 0; start < n; start += BAND) {
@@ -155,7 +156,7 @@ export function cholesky(a: Float64Array, n: number): boolean {
   return true;
 }
 
-/** Solves `L·Lᵀ·x = b` in the place of `b`, `L` as {@link cholesky} left it. */
+/** Solves `L·Lᵀ·x = b` in place of `b`, with `L` from {@link cholesky}. */
 export function solveCholesky(factor: Float64Array, n: number, b: Float64Array): void {
   for (let row = 0; row < n; row++) {
     let sum = b[row] as number;
@@ -199,7 +200,7 @@ function column(a: Float64Array, n: number, j: number, from: number, end: number
   }
 }
 
-/** An element less the product of two rows, term after term. */
+/** An element minus the dot product of two rows, term by term. */
 function less(a: Float64Array, at: number, left: number, right: number, count: number): number {
   let value = a[at] as number;
   for (let k = 0; k < count; k++) value -= (a[left + k] as number) * (a[right + k] as number);

@@ -12,9 +12,9 @@ import type { HalfFormat } from './views.ts';
 /** Kernels over whole tensors: the scalar reference, or the same in WebAssembly. */
 export interface TensorKernels {
   rangeOf(data: Float32Array, layout: ChannelLayout): Range | undefined;
-  /** @param losses - gets what rounding takes */
+  /** @param losses - receives the rounding errors */
   quantizeLinear(data: Float32Array, layout: ChannelLayout, params: LinearParams, losses?: Losses): Uint8Array;
-  /** A matrix `[rows, columns]` quantized, with a scale for each row or one for all, and transposed. */
+  /** A matrix `[rows, columns]`, quantized with one scale per row or one for all, and transposed. */
   quantizeTransposed(
     data: Float32Array,
     rows: number,
@@ -59,13 +59,13 @@ export const magnitudeReference: MagnitudeKernels = {
   zeroInPlace,
 };
 
-/** Loading the module costs some 15 ms once: for fewer elements in all that takes longer than it saves. */
+/** Loading the module takes about 15 ms once. For fewer elements in total, that is more than it saves. */
 const WORTH_LOADING: number = 1 << 19;
-/** A tensor of fewer elements is done by the reference sooner than it is brought into the module's memory. */
+/** The reference is faster for fewer elements than copying them into the module's memory. */
 const SMALLEST: number = 1 << 12;
-/** Of fewer magnitudes the reference counts digits sooner than counters for all digits are cleared and added up. */
+/** For fewer magnitudes, the reference is faster than clearing and summing counters of all digits. */
 const WORTH_COUNTERS: number = 1 << 17;
-/** A tensor of fewer elements is loaded whole sooner than it is computed where it lies. */
+/** Loading a tensor of fewer elements whole is faster than streaming it. */
 const WORTH_STREAMING: number = 1 << 16;
 
 const fast = once(() => import('./fast.ts'));
@@ -74,19 +74,19 @@ const simd = once(async () => (await import('./simd/load.ts')).hasSimd());
 
 let asked = 0;
 
-/** Whether the module is worth loading for a tensor of so many elements, which is large itself or one of many. */
+/** Whether the module is worth loading for a tensor of this size, which is large itself or one of many. */
 function worthLoading(elements: number): boolean {
   if (elements < SMALLEST) return false;
   asked += elements;
   return asked >= WORTH_LOADING;
 }
 
-/** Whether a tensor of so many elements is computed in chunks where it lies. */
+/** Whether a tensor of this size is computed in chunks from where it is stored. */
 export async function worthStreaming(elements: number): Promise<boolean> {
   return elements >= WORTH_STREAMING && worthIt(elements);
 }
 
-/** The kernels to use for a tensor of so many elements. The WebAssembly module is loaded when first worth it. */
+/** The kernels for a tensor of this size. The WebAssembly module is loaded on first use. */
 export async function kernelsFor(elements: number): Promise<TensorKernels> {
   return (await worthIt(elements)) ? fast() : reference;
 }

@@ -3,13 +3,13 @@ import { Arena } from './simd/arena.ts';
 import { columnWork, ROWS_TOGETHER } from './simd/columns.ts';
 import type { Kernels } from './simd/kernels.ts';
 
-/** Rows that are copied to where the kernels compute at a time. */
+/** Rows that are copied into the kernels' memory at a time. */
 const ROWS = 2048;
 
-/** Columns that the kernels take at a time; those beyond hear of their errors by a product of matrices. */
+/** Columns that the kernels process at a time; a matrix product passes their errors on to later columns. */
 export const STRIP = 128;
 
-/** A matrix in float32, a line for each column. */
+/** A matrix in float32 with one line per column. */
 export type FloatView = MatrixView<Float32Array>;
 
 /** A matrix of bytes. */
@@ -19,18 +19,18 @@ export interface ByteView {
   readonly stride: number;
 }
 
-/** Columns after each other, `[width, rows]`, and what each of them takes of the errors of those before it. */
+/** Consecutive columns, `[width, rows]`, and the factors by which each compensates the errors of earlier ones. */
 export interface Strip {
   readonly rows: number;
   readonly width: number;
-  /** `[width, width]`, of which the lower triangle counts: a row for the column that takes errors. */
+  /** `[width, width]`, lower triangle only: one row for each compensating column. */
   readonly factor: FloatView;
 }
 
-/** What stands for the weights of a strip, element by element: `[width, rows]` each. */
+/** What encodes the weights of a strip, element by element: `[width, rows]` each. */
 export interface ColumnCodes {
   readonly bits: number;
-  /** 0 where the code is that of 0, whatever comes. */
+  /** 0 where the code must be that of 0. */
   readonly scales: FloatView;
   readonly zeros: ByteView;
   readonly codes: ByteView;
@@ -38,11 +38,11 @@ export interface ColumnCodes {
 
 /** Which elements of a strip become 0. */
 export interface Elimination {
-  /** `[width, rows]`: 1 for what becomes 0, or, where groups choose, for what goes first. */
+  /** `[width, rows]`: 1 for what becomes 0, or, with groups, for what is chosen first. */
   readonly mask: ByteView;
-  /** Where each group of columns begins, from 0 on, and the last one ends. */
+  /** The start of each group of columns, from 0 on, and the end of the last one. */
   readonly bounds: readonly number[];
-  /** How many elements of each row of a group stay; below 0 the mask alone decides. */
+  /** Number of elements kept in each row of a group; if negative, only the mask decides. */
   readonly keep: number;
 }
 
@@ -72,7 +72,9 @@ export function sweepColumns(strip: Strip, data: FloatView, errors: FloatView, o
   });
 }
 
-/** See {@link Kernels.descendCodes}. `changes` are written, the codes changed in place. @returns how many changed */
+/**
+ * See {@link Kernels.descendCodes}. Writes `changes`, and changes the codes in place. @returns number of changed codes
+ */
 export function descendColumns(strip: Strip, pull: FloatView, changes: FloatView, of: ColumnCodes): number {
   let count = 0;
   byRows(strip, (room, { start, rows, width, factor, work }) => {
@@ -86,10 +88,10 @@ export function descendColumns(strip: Strip, pull: FloatView, changes: FloatView
   return count;
 }
 
-/** Some rows of a strip, and where the kernels find what all rows share. */
+/** Some rows of a strip, and the offsets of what all rows share. */
 interface Rows {
   readonly start: number;
-  /** A multiple of what the kernels take together. */
+  /** A multiple of the number that the kernels process together. */
   readonly rows: number;
   readonly width: number;
   readonly factor: number;
@@ -114,10 +116,10 @@ function byRows({ rows, width, factor }: Strip, compute: (room: Room, part: Rows
   }
 }
 
-/** Copies rows of matrices to the memory of the kernels and back. */
+/** Copies rows of matrices into the memory of the kernels and back. */
 class Room {
   readonly kernels: Kernels;
-  /** With those that only fill up. */
+  /** Including padding rows. */
   readonly rows: number;
   readonly #arena: Arena;
   readonly #count: number;
@@ -131,7 +133,7 @@ class Room {
     this.#width = width;
   }
 
-  /** Rows that only fill up are 0. */
+  /** Padding rows are 0. */
   floats(view: FloatView | undefined, start: number): number {
     const offset = this.#arena.allocate(4 * this.rows * this.#width);
     const room = this.#arena.floats(offset, this.rows * this.#width);
@@ -184,7 +186,7 @@ class Room {
   }
 }
 
-/** A line for each column. */
+/** One line per column. */
 interface Lines<A> {
   readonly data: A;
   readonly at: number;

@@ -1,24 +1,24 @@
-/** Capacities are whole numbers, so that sums of them are exact and a search ends; this many stand for 1. */
+/** Capacities are integers, so that sums are exact and the search terminates; this number stands for 1. */
 const UNIT = 1000;
-/** No cut goes through it. */
+/** Capacity of an edge that cannot be cut. */
 const NEVER: number = 2 ** 50;
 
 /**
- * Two choices for each of some things, so that all costs together are the least there are: those of a choice, and those
- * of pairs that choose differently. It is the smallest cut between two ends of a network.
+ * Chooses or leaves each of several items at the lowest total cost: costs of single choices, and costs of pairs that
+ * are chosen differently. This is a minimum cut of a network.
  *
  * @see https://en.wikipedia.org/wiki/Max-flow_min-cut_theorem
  */
 export class Cut {
-  /** Edges in pairs: each one and the one back. */
+  /** Edges in pairs: each is followed by its reverse. */
   readonly #ends: number[] = [];
   readonly #room: number[] = [];
-  /** Edges that leave each node; the ends are 0, where the chosen are, and 1. */
+  /** Edges that leave each node. Node 0 is the source, on the side of the chosen items, and node 1 the sink. */
   readonly #edges: number[][] = [[], []];
 
   /**
-   * @param chosen - what it costs to choose it
-   * @param left - what it costs to leave it
+   * @param chosen - cost of choosing it
+   * @param left - cost of leaving it
    */
   add(chosen = 0, left = 0): number {
     const one = this.#edges.push([]) - 1;
@@ -28,14 +28,14 @@ export class Cut {
   }
 
   /**
-   * What it costs where `one` is chosen and `other` is not; nothing else can be where no cost is given.
-   * @param other - undefined for what never is
+   * Adds a cost for choosing `one` but not `other`. Without a cost, this combination is impossible.
+   * @param other - undefined for an item that is never chosen
    */
   pair(one: number, other: number | undefined, cost?: number): void {
     this.#edge(one, other ?? 1, cost === undefined ? NEVER : cost * UNIT);
   }
 
-  /** What is chosen; of two cuts that cost the same the one with fewer. */
+  /** The chosen items; among cuts of the same cost the one that chooses fewer. */
   solve(): (one: number) => boolean {
     for (;;) {
       const { levels } = this.#reach();
@@ -56,7 +56,7 @@ export class Cut {
     }
   }
 
-  /** How many edges with room lead to each node that can be reached. */
+  /** The level of each reachable node: its distance in edges with remaining capacity. */
   #reach(): { readonly levels: readonly (number | undefined)[] } {
     const levels = new Array<number | undefined>(this.#edges.length);
     levels[0] = 0;
@@ -73,7 +73,7 @@ export class Cut {
     return { levels };
   }
 
-  /** Fills one way from end to end; false where there is none. */
+  /** Fills one path from source to sink; false if there is none. */
   #push(levels: readonly (number | undefined)[], next: number[]): boolean {
     const way: number[] = [];
     let at = 0;

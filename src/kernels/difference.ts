@@ -19,7 +19,7 @@ export interface Difference {
   readonly nonFinite: number;
 }
 
-/** Compares two tensors while their elements come by in order, a chunk at a time. */
+/** Compares two tensors in one pass, a chunk at a time. */
 export class DifferenceOf {
   #elements = 0;
   #changed = 0;
@@ -30,7 +30,7 @@ export class DifferenceOf {
   #zerosAfter = 0;
   #nonFinite = 0;
 
-  /** Takes the next elements of both, as many of each. */
+  /** Adds the next elements of both, equally many. */
   add(before: Float32Array, after: Float32Array): void {
     let [changed, maxAbs, signal, noise, zerosBefore, zerosAfter] = [0, this.#maxAbs, 0, 0, 0, 0];
     for (let index = 0; index < before.length; index++) {
@@ -59,7 +59,7 @@ export class DifferenceOf {
     this.#zerosAfter += zerosAfter;
   }
 
-  /** The figures of all elements so far. */
+  /** The results for all elements so far. */
   done(): Difference {
     return {
       elements: this.#elements,

@@ -1,7 +1,7 @@
 import { type Fitted, noiseOf, type Trial } from './fitted.ts';
 import type { ChannelLayout } from './layout.ts';
 
-/** Scales that are whole multiples of a step, and what rounding by them does to a tensor. */
+/** Scales that are integer multiples of a step, and the error of rounding a tensor by them. */
 export interface Factored extends Fitted {
   /** One for each scale, 1 … 255: `scale = factor · step`, in float32. */
   readonly factors: Uint8Array;
@@ -14,13 +14,12 @@ const MOST = 255;
 const LEAST_STEP = 2 ** -126;
 
 /**
- * Stores the scales of blocks as bytes: of each row the largest scale is 255 steps, and every other one becomes the
- * multiple of the step next to it, above or below, whichever loses less of its block.
+ * Stores the scales of blocks as bytes. In each row the largest scale is 255 steps. Every other scale becomes the next
+ * lower or higher multiple of the step, whichever has the smaller error on its block.
  *
- * @param data - `[outer, channels, inner]` by `layout`, all finite; the blocks of a row are neighbours among the
- *   channels
+ * @param data - `[outer, channels, inner]` by `layout`, all finite; the blocks of a row are adjacent channels
  * @param fitted - float32 scales, symmetric
- * @param rows - divides the number of channels
+ * @param rows - a divisor of the number of channels
  */
 export function factorScales(data: Float32Array, layout: ChannelLayout, fitted: Fitted, rows: number): Factored {
   const { params, signal } = fitted;

@@ -10,12 +10,12 @@ import type { HalfFormat } from './views.ts';
 
 /**
  * The kernels of range.ts, linear.ts and layout.ts over whole tensors in memory, computed chunk by chunk in
- * WebAssembly. Results are bit-equal to those of the reference; tests hold both together.
+ * WebAssembly. Results are bit-equal to those of the reference; tests compare the two.
  */
 
 let shared: Arena | undefined;
 
-/** Runs a computation over `data` in the one arena of this module, and frees what it allocated. */
+/** Runs a computation over `data` in this module's only arena, and frees what it allocated. */
 function over<T>(data: Float32Array, work: (arena: Arena) => Steps<T>, write: Transfer = () => {}): T {
   shared ??= new Arena();
   const mark = shared.mark();

@@ -6,13 +6,13 @@ import { Arena } from './simd/arena.ts';
 import { perform, type Steps, type Transfer } from './steps.ts';
 
 /**
- * The kernels of magnitude.ts for float32 tensors in memory, computed chunk by chunk in WebAssembly. Results are those
- * of the reference; tests hold both together.
+ * The kernels of magnitude.ts for float32 tensors in memory, computed chunk by chunk in WebAssembly. Results equal
+ * those of the reference; tests compare the two.
  */
 
 let shared: Arena | undefined;
 
-/** Runs a computation over the elements in the one arena of this module, and frees what it allocated. */
+/** Runs a computation over the elements in this module's only arena, and frees what it allocated. */
 function over<T>({ words }: Magnitudes, work: (arena: Arena, elements: number) => Steps<T>): T {
   shared ??= new Arena();
   const mark = shared.mark();
@@ -25,13 +25,13 @@ function over<T>({ words }: Magnitudes, work: (arena: Arena, elements: number) =
   }
 }
 
-/** How many elements are zero, and how many NaN. */
+/** The number of zeros and the number of NaN. */
 export function countSpecial(magnitudes: Magnitudes): { readonly zeros: number; readonly nans: number } {
   const { zeros, nans } = over(magnitudes, topSteps);
   return { zeros, nans };
 }
 
-/** Adds the next digit of every element whose digits so far are `prefix` (none, or the upper 16 bits). */
+/** Counts the next digit of every element whose digits so far are `prefix` (none, or the upper 16 bits). */
 export function addDigits(into: Float64Array, magnitudes: Magnitudes, prefix: readonly number[]): void {
   const [top] = prefix;
   const counts =
@@ -43,15 +43,12 @@ export function addDigits(into: Float64Array, magnitudes: Magnitudes, prefix: re
   });
 }
 
-/** Counts what lies below a bracket and collects what lies inside, as far as there is room. */
+/** Counts the elements below a bracket and collects those inside, up to the available space. */
 export function within(magnitudes: Magnitudes, bracket: Bracket): Within {
   return over(magnitudes, (arena, elements) => withinSteps(arena, elements, bracket));
 }
 
-/**
- * In place: what lies below the threshold becomes 0, and the ties left of what equals it. Gives how many were not 0
- * before.
- */
+/** In place: elements below the threshold become 0, and so do the first ties. Returns how many were nonzero before. */
 export function zeroInPlace(magnitudes: Magnitudes, threshold: Threshold): number {
   const [top = 0, low = 0] = threshold.key;
   const { lost, used } = over(magnitudes, (arena, elements) =>

@@ -2,7 +2,7 @@ import type { ChannelLayout } from './layout.ts';
 import { type LinearParams, linearParams, ROUNDER } from './linear.ts';
 import type { Range } from './range.ts';
 
-/** Scales for a tensor, and what rounding by them does to it: sums of squares over all elements. */
+/** Scales for a tensor, and the error of rounding by them: sums of squares over all elements. */
 export interface Fitted {
   readonly params: LinearParams;
   readonly signal: number;
@@ -11,22 +11,25 @@ export interface Fitted {
 
 /** How scales are chosen. */
 export interface FitOptions {
-  /** Whether zero points are 0: then scales are fitted, else they are those of the ranges. */
+  /** If true, zero points are 0 and scales are fitted; otherwise scales follow from the ranges. */
   readonly symmetric: boolean;
-  /** Largest integer; the least is −limit where symmetric, else 0. */
+  /** Largest integer; the smallest is −limit if symmetric, else 0. */
   readonly limit: number;
-  /** The nearest scale that can be stored. */
+  /** Rounds a scale to one that can be stored. */
   readonly rounded: (scale: number) => number;
 }
 
-/** Parts of the largest magnitude that are tried as what the last step stands for, from the widest on. */
+/** Fractions of the largest magnitude that are tried as the clipping limit, in descending order. */
 const CLIPS = [0.9, 0.8, 0.7, 0.6, 0.5];
-/** A channel is clipped only where its largest magnitude is so many times its root mean square: else nothing is won. */
+/**
+ * Clipping is tried only if the largest magnitude of a channel is this many times its root mean square; otherwise it
+ * gains nothing.
+ */
 const PEAKED = 4.5;
 
 /**
- * Scales that make the squared error of each channel small: the largest magnitude over `limit`, less where one outlier
- * makes the steps of all others wide, and then the scale that fits the integers best, `Σw·q / Σq²`.
+ * Scales with a small squared error per channel: the largest magnitude over `limit`, or less if an outlier would make
+ * the step too wide for all others; then the least-squares scale for the integers, `Σw·q / Σq²`.
  *
  * @param data - `[outer, channels, inner]` by `layout`, all finite
  * @param range - of each channel
@@ -49,7 +52,7 @@ export function fitScales(data: Float32Array, layout: ChannelLayout, range: Rang
     if (symmetric) {
       const peak = Math.max(-(range.min[channel] as number), range.max[channel] as number);
       const peaked = peak > PEAKED * Math.sqrt(own / (layout.outer * layout.inner));
-      // The last one is the one that fits the integers of the best so far.
+      // The last candidate is the best fit to the integers of the best one so far.
       for (let at = peaked ? 0 : CLIPS.length; at <= CLIPS.length; at++) {
         const other = rounded(at < CLIPS.length ? ((CLIPS[at] as number) * peak) / limit : fit);
         if (!(other > 0) || other === best) continue;
@@ -70,10 +73,7 @@ export function fitScales(data: Float32Array, layout: ChannelLayout, range: Rang
   return { params, signal, noise };
 }
 
-/**
- * The noise to be expected of ranges: a twelfth of the square of a step for each element. Fitted scales have about as
- * much, or less.
- */
+/** The expected noise of ranges: step² / 12 per element. Fitted scales have about as much, or less. */
 export function expectedNoise(
   range: Range,
   { outer, channels, inner }: ChannelLayout,
@@ -88,10 +88,10 @@ export function expectedNoise(
   return noise * outer * inner;
 }
 
-/** Where {@link trySums} puts its sums: of w², of what is lost, squared, of w·q and of q². */
+/** Indices of the sums of {@link trySums}: of w², of squared errors, of w·q and of q². */
 const [SIGNAL, NOISE, CROSS, SQUARE] = [0, 1, 2, 3] as const;
 
-/** The scale that fits the integers of the last try best. */
+/** The least-squares scale for the integers of the last trial. */
 function fitting(sums: Float64Array): number {
   const square = sums[SQUARE] as number;
   return square === 0 ? 0 : (sums[CROSS] as number) / square;
@@ -107,16 +107,16 @@ export interface Trial {
   readonly high: number;
 }
 
-/** What a scale takes from a channel: the sum of squares of what is lost. */
+/** The squared error of a channel at a scale. */
 export function noiseOf(trial: Trial, scale: number): number {
   trySums(trial, scale, scratch);
   return scratch[NOISE] as number;
 }
 
-/** The sums of {@link noiseOf}. A new array for each block would take as long as the adding up. */
+/** Memory for the sums of {@link noiseOf}. Allocating an array for each block would take as long as the summation. */
 const scratch = new Float64Array(4);
 
-/** What a scale does to a channel. Rounds as `quantizeLinear` does, but for the last bit of the quotient. */
+/** Sums for a channel at a scale. Rounds as `quantizeLinear`, except for the last bit of the quotient. */
 function trySums({ data, layout, channel, low, high }: Trial, scale: number, sums: Float64Array): void {
   const { outer, channels, inner } = layout;
   let signal = 0;

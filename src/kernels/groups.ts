@@ -1,15 +1,15 @@
 import type { ChannelLayout } from './layout.ts';
 import type { Numbers } from './sliceNorms.ts';
 
-/** N:M sparsity: of every `group` consecutive elements along an axis, `keep` are kept. */
+/** N:M sparsity: `keep` of every `group` consecutive elements along an axis are kept. */
 export interface GroupPattern {
   readonly keep: number;
   readonly group: number;
 }
 
 /**
- * Calls `visit` with the elements of every group along the axis of the channels: index of the first one, and distance
- * and number of the elements. Groups begin again every `run` channels; the last one of a run may be shorter.
+ * Calls `visit` for every group along the channel axis with the index of its first element, their distance and their
+ * number. Groups start over every `run` channels, so the last group of a run may be shorter.
  */
 export function eachGroup(
   { outer, channels, inner }: ChannelLayout,
@@ -29,9 +29,9 @@ export function eachGroup(
 }
 
 /**
- * Names what is to be zero so that of each group the `keep` largest magnitudes stay. A group that is shorter than
- * `pattern.group` keeps as many: it counts as filled up with zeros. Of equal magnitudes the one with the lower index
- * goes first.
+ * Selects the elements to zero so that the `keep` largest magnitudes of each group remain. A group shorter than
+ * `pattern.group` keeps as many, as if it were padded with zeros. Among equal magnitudes, the lower index is zeroed
+ * first.
  *
  * @param data - [outer · channels · inner], without NaN
  */
@@ -42,12 +42,12 @@ export function zeroInGroups(
   { keep, group }: GroupPattern,
   zero: (index: number) => void,
 ): void {
-  // The group in order of size: what it holds, and where each was.
+  // The group sorted by magnitude: its values and their positions.
   const sizes = new Float64Array(group);
   const places = new Int32Array(group);
   eachGroup(layout, run, group, (first, stride, count) => {
     if (count <= keep) return;
-    // Sorted as they come in, for groups are small; equal ones stay in order.
+    // Insertion sort, because groups are small; it keeps equal elements in order.
     for (let at = 0, index = first; at < count; at++, index += stride) {
       const size = Math.abs(data[index] as number);
       let rank = at;
@@ -62,7 +62,7 @@ export function zeroInGroups(
   });
 }
 
-/** The most elements of any one group that are not zero. */
+/** The largest number of nonzero elements in any group. */
 export function fullestGroup(data: Numbers, layout: ChannelLayout, run: number, group: number): number {
   let most = 0;
   eachGroup(layout, run, group, (first, stride, count) => {

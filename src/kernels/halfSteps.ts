@@ -4,10 +4,10 @@ import type { Arena } from './simd/arena.ts';
 import type { Steps } from './steps.ts';
 import type { HalfFormat } from './views.ts';
 
-/** Elements that are in the arena at a time. */
+/** Elements in the arena at a time. */
 const CHUNK: number = 1 << 18;
 
-/** Floats that are to become floats of 16 bits. */
+/** Floats to convert to 16 bits. */
 export interface HalfJob {
   readonly elements: number;
   readonly from: StreamedFormat;

@@ -2,29 +2,29 @@ import { Losses } from './loss.ts';
 import { halfWords } from './rounded.ts';
 import { type HalfFormat, toFloat32 } from './views.ts';
 
-/** The largest number of each: what is beyond becomes infinity. */
+/** The largest finite number of each format; larger ones become infinity. */
 export const LARGEST: Readonly<Record<HalfFormat, number>> = {
   float16: 65504,
   bfloat16: (2 - 2 ** -7) * 2 ** 127,
 };
 
-/** What 16 bits do to numbers. */
+/** The effect of rounding numbers to 16 bits. */
 export interface Rounding {
-  /** The largest magnitude of the finite ones. */
+  /** The largest finite magnitude. */
   readonly largest: number;
-  /** The least magnitude of those that become infinite; infinity where none does. */
+  /** The smallest magnitude that becomes infinite; infinity if there is none. */
   readonly leastBeyond: number;
-  /** Sums of squares over those that stay finite: of the numbers, and of what rounding takes from them. */
+  /** Sums of squares over numbers that stay finite: of the numbers, and of their rounding errors. */
   readonly signal: number;
   readonly noise: number;
 }
 
-/** A rounding that is measured part by part. */
+/** A rounding, accumulated part by part. */
 export class Roundings extends Losses implements Rounding {
   largest = 0;
   leastBeyond: number = Number.POSITIVE_INFINITY;
 
-  /** @param rounded - the numbers that their 16 bits stand for, as float32 again */
+  /** @param rounded - the rounded numbers, converted back to float32 */
   compare(numbers: Float32Array, rounded: Float32Array): void {
     let { largest, leastBeyond, signal, noise } = this;
     for (let at = 0; at < numbers.length; at++) {
@@ -43,7 +43,7 @@ export class Roundings extends Losses implements Rounding {
     Object.assign(this, { largest, leastBeyond, signal, noise });
   }
 
-  /** Adds what another part has shown. */
+  /** Adds the result of another part. */
   override add(part: Rounding): void {
     super.add(part);
     this.largest = Math.max(this.largest, part.largest);
@@ -56,7 +56,7 @@ export function halvesOf(numbers: Float32Array, format: HalfFormat): Uint8Array 
   return new Uint8Array(halfWords(numbers, format).buffer);
 }
 
-/** What {@link halvesOf} does to the numbers. */
+/** The effect of {@link halvesOf} on the numbers. */
 export function measureHalves(into: Roundings, numbers: Float32Array, format: HalfFormat): void {
   into.compare(numbers, toFloat32(halvesOf(numbers, format), format));
 }

@@ -9,14 +9,14 @@ export interface ChannelLayout {
   readonly inner: number;
 }
 
-/** The layout of a tensor whose channels run along `axis`; `axis` undefined makes all of it one channel. */
+/** The layout of a tensor whose channels are along `axis`; with `axis` undefined, all of it is one channel. */
 export function channelLayout(dims: readonly number[], axis: number | undefined): ChannelLayout {
   const product = (list: readonly number[]): number => list.reduce((a, b) => a * b, 1);
   if (axis === undefined) return { outer: 1, channels: 1, inner: product(dims) };
   return { outer: product(dims.slice(0, axis)), channels: dims[axis] ?? 1, inner: product(dims.slice(axis + 1)) };
 }
 
-/** Elements of float32 in a line of a cache: in a tile with this side few lines are in use at a time. */
+/** float32 elements in a cache line. A tile with this side touches few lines at a time. */
 export const LINE = 16;
 
 /** Part of a matrix: rows `[top, bottom)`, columns `[left, right)`. */
@@ -27,7 +27,7 @@ export interface Tile {
   readonly right: number;
 }
 
-/** The tiles of a matrix, from left to right and then down. */
+/** The tiles of a matrix, row by row. */
 export function* tiles(rows: number, columns: number, height: number = LINE, width: number = LINE): Generator<Tile> {
   for (let top = 0; top < rows; top += height) {
     for (let left = 0; left < columns; left += width) {
@@ -37,8 +37,8 @@ export function* tiles(rows: number, columns: number, height: number = LINE, wid
 }
 
 /**
- * A matrix `[rows, columns]` transposed to `[columns, rows]`, row-major both.
- * @param out - where it goes
+ * A matrix `[rows, columns]` transposed to `[columns, rows]`, both row-major.
+ * @param out - receives the result
  */
 export function transpose(
   matrix: Float32Array,

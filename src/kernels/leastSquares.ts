@@ -1,36 +1,35 @@
 import { cholesky, solveCholesky } from './cholesky.ts';
 
-/** A linear layer before some of its inputs go: `y = W·x + b`, `W` of `outputs × inputs`, row-major. */
+/** A linear layer before some of its inputs are removed: `y = W·x + b`, `W` of `outputs × inputs`, row-major. */
 export interface Linear {
   readonly outputs: number;
   readonly inputs: number;
   readonly weight: Float32Array;
 }
 
-/** What a layer reads, on the average: `E[x]` and `E[x·xᵀ]`. */
+/** Mean moments of a layer's inputs: `E[x]` and `E[x·xᵀ]`. */
 export interface InputMoments {
   readonly mean: Float64Array;
-  /** Undefined where only the bias is to be fitted. */
+  /** Undefined if only the bias is fitted. */
   readonly gram: Float64Array | undefined;
 }
 
-/** The layer over what is left of its inputs. */
+/** The layer over its remaining inputs. */
 export interface Refitted {
   /** `outputs × kept`. */
   readonly weight: Float32Array;
-  /** What the bias gains: `[outputs]`; zeros without a bias. */
+  /** Added to the bias: `[outputs]`; zeros without a bias. */
   readonly shift: Float64Array;
 }
 
 /**
- * The weights over the kept inputs K that give the layer's outputs best in the least-squares sense, for the removed
- * inputs R:
+ * The least-squares weights over the kept inputs K, given the removed inputs R:
  *
  * `W' = W_K + W_R·C_RK·(C_KK + λ·I)⁻¹`, `b' = b + W·E[x] − W'·E[x_K]`
  *
- * with `C` the covariance of the inputs (`E[x·xᵀ]` where there is no bias), and `λ` a share of the mean of its
- * diagonal. With `λ = 0` it is `W·C_·K·C_KK⁻¹`, the solution of the normal equations; `λ` draws it to the weights as
- * they were.
+ * where `C` is the covariance of the inputs (`E[x·xᵀ]` without a bias), and `λ` a fraction of the mean of its diagonal.
+ * With `λ = 0` this is `W·C_·K·C_KK⁻¹`, the solution of the normal equations; a larger `λ` keeps the weights closer to
+ * the original ones.
  *
  * @returns undefined if the moments are not finite
  */

@@ -10,9 +10,7 @@ export interface LinearParams {
   readonly max: number;
 }
 
-/**
- * `symmetric`: zero point 0, range ±limit. `asymmetric`: range 0 … limit, the zero point where the data has its zero.
- */
+/** `symmetric`: zero point 0, range ±limit. `asymmetric`: range 0 … limit, with a zero point. */
 export type Scheme = 'symmetric' | 'asymmetric';
 
 /**
@@ -48,8 +46,8 @@ export function linearParams(range: Range, scheme: Scheme, limit: number): Linea
 /** The smallest normal float32: runtimes may flush smaller scales to 0 and then divide by it. */
 const MIN_SCALE = 2 ** -126;
 /**
- * The scale of a tensor of nothing but zeros: far below that of any weight, and what is rounded in its steps (a bias,
- * the sums above) is nothing beside the activations. The smallest float16.
+ * The scale of an all-zero tensor: far below that of any weight, so that anything rounded to its steps (a bias, the
+ * sums above) is negligible next to the activations. It is the smallest float16.
  */
 export const ZERO_SCALE: number = 2 ** -24;
 

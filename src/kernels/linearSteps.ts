@@ -16,15 +16,15 @@ export function bytesOf(format: StreamedFormat): number {
 }
 
 /**
- * Bytes of float32 that are in the arena at a time: half of it is slower with two threads, which wait for each other
- * where they write.
+ * Bytes of float32 in the arena at a time. Half of this is slower with two threads, which then wait for each other when
+ * writing.
  */
 const CHUNK: number = 2 << 20;
 /** Elements in a chunk. */
 const LIMIT: number = CHUNK / 4;
-/** Bytes of a transposed result that are collected at a time. */
+/** Bytes of a transposed result that are buffered at a time. */
 const BAND: number = 32 << 20;
-/** Shorter pieces of a row than this are not read alone: the call costs more than the bytes beside them. */
+/** Shorter pieces of a row are not read separately: the call would cost more than reading the bytes around them. */
 const SHORT_ROW = 4096;
 
 /** A tensor of floats, its channels, and how its elements are stored. */
@@ -34,7 +34,7 @@ export interface Floats {
 }
 
 /**
- * A piece of a tensor as a matrix: `rows` rows of `columns` elements from element `start`, the first of channel
+ * A piece of a tensor as a matrix: `rows` rows of `columns` elements from element `start`; the first channel is
  * `channel`.
  */
 interface Piece {
@@ -45,7 +45,7 @@ interface Piece {
   readonly byColumn: boolean;
 }
 
-/** Cuts a tensor into pieces of at most a chunk (or one row of channels): channels are its columns, or its rows. */
+/** Cuts a tensor into pieces of at most a chunk (or one row of channels); channels are the columns or the rows. */
 function* pieces({ outer, channels, inner }: ChannelLayout): Generator<Piece> {
   if (inner === 1 && channels > 1) {
     const step = Math.max(1, Math.floor(LIMIT / channels));
@@ -87,7 +87,7 @@ export class Reader {
     this.#raw = format === 'float32' ? 0 : arena.allocate(elements * 2);
   }
 
-  /** Reads `count` elements from element `start` of the tensor to element `to` of the input. */
+  /** Reads `count` elements from element `start` of the tensor to position `to` of the input. */
   *read(start: number, count: number, to = 0): Steps<void> {
     const into = this.input + 4 * to;
     if (this.#format === 'float32') {
@@ -119,7 +119,7 @@ export function* rangeSteps(arena: Arena, { format, layout }: Floats): Steps<Ran
   return { min: arena.floats(low, channels).slice(), max: arena.floats(high, channels).slice() };
 }
 
-/** Adds what the last call of a quantizing kernel has measured. */
+/** Adds the rounding errors measured by the last call of a quantizing kernel. */
 export function measured(arena: Arena, losses: Losses): void {
   const [signal = 0, noise = 0] = arena.doubles(RESULT, 2);
   losses.add({ signal, noise });
@@ -143,7 +143,7 @@ export function* quantizeSteps(arena: Arena, { format, layout }: Floats, params:
   return { signal, noise };
 }
 
-/** A matrix `[rows, columns]` of which a band of columns is wanted, transposed. */
+/** A matrix `[rows, columns]`, of which a band of columns is requested, transposed. */
 export interface MatrixBand {
   readonly format: StreamedFormat;
   readonly rows: number;
@@ -193,7 +193,7 @@ export function* transposeSteps(arena: Arena, matrix: MatrixBand, params: Linear
   return { signal, noise };
 }
 
-/** Scales and zero points in the arena; 0 where all zero points are. */
+/** Copies scales and zero points into the arena; the offset is 0 if all zero points are 0. */
 function place(arena: Arena, params: LinearParams): { scale: number; zeroPoint: number } {
   const { length } = params.scale;
   const scale = arena.allocate(length * 4);
@@ -204,7 +204,7 @@ function place(arena: Arena, params: LinearParams): { scale: number; zeroPoint: 
   return { scale, zeroPoint };
 }
 
-/** One scale for all, written out for each row. */
+/** One scale for all, repeated for each row. */
 function spread(params: LinearParams, rows: number): LinearParams {
   const scale = new Float32Array(rows).fill(params.scale[0] ?? 1);
   return { ...params, scale, zeroPoint: new Int32Array(rows).fill(params.zeroPoint[0] ?? 0) };

@@ -2,13 +2,13 @@ import { decibels } from './decibels.ts';
 import type { ChannelLayout } from './layout.ts';
 import type { LinearParams } from './linear.ts';
 
-/** What rounding does to numbers: sums of squares, of the numbers and of what rounding takes from them. */
+/** The rounding loss of numbers, as sums of squares: of the numbers, and of the rounding errors. */
 export interface Loss {
   readonly signal: number;
   readonly noise: number;
 }
 
-/** A loss that is measured part by part. */
+/** A loss that is accumulated part by part. */
 export class Losses implements Loss {
   signal = 0;
   noise = 0;
@@ -18,15 +18,15 @@ export class Losses implements Loss {
     this.noise += noise;
   }
 
-  /** What is left of the signal, in dB; undefined if nothing was measured, or the numbers are all zeros. */
+  /** Signal-to-noise ratio in dB; undefined if nothing was measured or all numbers are zero. */
   get sqnr(): number | undefined {
     return this.signal === 0 ? undefined : decibels(this.signal, this.noise);
   }
 }
 
 /**
- * The loss of numbers that became integers.
- * @param integers - one byte each, two's complement where they may be negative
+ * The loss of numbers that were quantized to integers.
+ * @param integers - one byte each, two's complement if they may be negative
  */
 export function lossOf(
   data: Float32Array,

@@ -1,18 +1,18 @@
 import { tiles } from './layout.ts';
 import type { MatrixView } from './products.ts';
 
-/** A lower triangular matrix `[n, n]`, of which blocks are read. */
+/** A lower triangular matrix `[n, n]` that is read in blocks. */
 export interface Lower {
-  /** The block whose first element is this one. How large it is, the caller knows. */
+  /** The block that starts at this element. The caller knows its size. */
   block(row: number, column: number): MatrixView<Float32Array>;
 }
 
-/** One that is stored as a whole. */
+/** A lower triangular matrix that is stored whole. */
 export function wholeLower(data: Float32Array, n: number): Lower {
   return { block: (row, column) => ({ data, at: row * n + column, stride: n }) };
 }
 
-/** A block of a matrix: of which rows and columns. */
+/** The rows and columns of a block. */
 export interface Block {
   readonly row: number;
   readonly rows: number;
@@ -21,8 +21,8 @@ export interface Block {
 }
 
 /**
- * Blocks of a matrix one after the other, the rows of each without what lies between them: what multiplies by a block
- * often need not copy it first. Half of the memory of the whole where they are below the diagonal.
+ * Blocks of a matrix, each with contiguous rows, so that a product often need not copy a block first. Blocks below the
+ * diagonal take half the memory of the whole matrix.
  * @param upper - the transpose of the matrix: `[n, n]`
  */
 export function packedLower(upper: Float64Array, n: number, blocks: readonly Block[]): Lower {

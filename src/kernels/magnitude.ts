@@ -9,8 +9,8 @@ export interface Magnitudes {
 }
 
 /**
- * Elements whose magnitude is below `key` (16-bit digits, most significant first) are pruned, and `ties` of the equal
- * ones.
+ * Elements whose magnitude is below `key` (16-bit digits, most significant first) are pruned, and `ties` elements equal
+ * to it.
  */
 export interface Threshold {
   readonly key: readonly number[];
@@ -18,12 +18,12 @@ export interface Threshold {
 }
 
 /**
- * Finds the threshold below which exactly `count` elements lie, over any number of tensors: a radix selection, one pass
- * over the data for each 16 bits of an element (two for float32), in memory that does not depend on the data.
+ * Finds the threshold below which exactly `count` elements lie, over any number of tensors. It is a radix selection:
+ * one pass over the data for every 16 bits of an element (two for float32), in constant memory.
  *
- * @param passes - called once a digit; yields all tensors, each time in the same order
- * @param count - how many elements to prune, at least 1 and at most all there are
- * @param add - counts one digit of one tensor: {@link addDigits}, or what gives the same
+ * @param passes - called once per digit; yields all tensors, always in the same order
+ * @param count - number of elements to prune, at least 1 and at most the total
+ * @param add - counts one digit of one tensor: {@link addDigits} or an equivalent
  */
 export async function selectThreshold<T = Magnitudes>(
   passes: () => AsyncIterable<T>,
@@ -66,8 +66,8 @@ export function addDigits(histogram: Float64Array, { words, width }: Magnitudes,
 }
 
 /**
- * Marks what lies below the threshold, and of the elements equal to it the first `threshold.ties`, which is counted
- * down so that the next tensor goes on where this one ended.
+ * Marks the elements below the threshold, and the first `threshold.ties` equal ones. `ties` is decremented, so that the
+ * next tensor continues where this one ended.
  * @param zero - called with the index of every element to set to zero
  */
 export function belowThreshold(
@@ -121,15 +121,15 @@ export function isZero({ words, width }: Magnitudes, index: number): boolean {
   return bits === 0;
 }
 
-/** How many elements are zero, and how many NaN (0 or more than 0). */
+/** The number of zeros, and whether there are NaN (0 or more than 0). */
 export function countSpecial(magnitudes: Magnitudes): { readonly zeros: number; readonly nans: number } {
   return { zeros: countZeros(magnitudes), nans: hasNaN(magnitudes) ? 1 : 0 };
 }
 
 /**
- * In place: what lies below the threshold becomes +0, and of what equals it the first `threshold.ties`, which is
- * counted down.
- * @returns how many elements were not zero before
+ * In place: elements below the threshold become +0, and so do the first `threshold.ties` equal ones; `ties` is
+ * decremented.
+ * @returns number of elements that were nonzero before
  */
 export function zeroInPlace(magnitudes: Magnitudes, threshold: Threshold): number {
   const { words, width } = magnitudes;

@@ -2,13 +2,13 @@ import type { Arena } from './simd/arena.ts';
 import { MagnitudeHistogram, zeroBelow } from './simd/magnitude.ts';
 import type { Steps } from './steps.ts';
 
-/** Elements that are in the arena at a time: 1 MiB of float32. */
+/** Elements in the arena at a time: 1 MiB of float32. */
 export const CHUNK: number = 1 << 18;
 
-/** Counts in as few bytes as the largest one needs: they are sent between threads, and kept for every weight. */
+/** Counts in the smallest sufficient type, because they are sent between threads and kept for every weight. */
 export type Counts = Uint8Array | Uint16Array | Uint32Array | Float64Array;
 
-/** The first digit of a radix selection over float32 magnitudes, with what else one look at every element tells. */
+/** The first digit of a radix selection over float32 magnitudes, with other results of the same pass. */
 export interface TopDigits {
   /** Elements by the upper 16 bits of their magnitude, [32768]. */
   readonly counts: Counts;
@@ -16,7 +16,7 @@ export interface TopDigits {
   readonly nans: number;
 }
 
-/** What a threshold did: elements that are zero now and were not before, and ties that were used. */
+/** The result of applying a threshold: elements newly zeroed, and ties used. */
 export interface Pruned {
   readonly lost: number;
   readonly used: number;
@@ -38,7 +38,7 @@ export function* topSteps(arena: Arena, elements: number): Steps<TopDigits> {
   return { counts: narrow(histogram.takeTop()), zeros, nans };
 }
 
-/** Counts the lower 16 bits of those elements whose upper ones are `top`: [65536]. */
+/** Counts the lower 16 bits of the elements whose upper 16 bits are `top`: [65536]. */
 export function* lowSteps(arena: Arena, elements: number, top: number): Steps<Counts> {
   const input = arena.allocate(Math.min(elements, CHUNK) * 4);
   const histogram = new MagnitudeHistogram(arena);
@@ -51,7 +51,7 @@ export function* lowSteps(arena: Arena, elements: number, top: number): Steps<Co
 }
 
 /**
- * Writes the elements with those below `threshold` zero, and of the equal ones the first `ties`.
+ * Writes the elements, with those below `threshold` and the first `ties` equal ones set to zero.
  * @param threshold - the bits of a float32 without the sign
  */
 export function* zeroSteps(arena: Arena, elements: number, threshold: number, ties: number): Steps<Pruned> {

@@ -1,8 +1,8 @@
-/** Selection among magnitudes that lie in one array: as the bits of a float32 without the sign. */
+/** Selection among magnitudes in one array, given as the bits of a float32 without the sign. */
 export interface Order {
-  /** The values from `low` to `high`, both included, in order, and how many lie below. Good until the next call. */
+  /** The sorted values from `low` to `high`, inclusive, and the number of values below. Valid until the next call. */
   between(values: Uint32Array, low: number, high: number): { readonly below: number; readonly inside: Uint32Array };
-  /** How many values are below a magnitude. */
+  /** Number of values below a magnitude. */
   less(values: Uint32Array, bits: number): number;
   /** The `rank`-th smallest value, counted from 1; may reorder the values. */
   nthSmallest(values: Uint32Array, rank: number): number;
@@ -30,7 +30,7 @@ export interface BelowAndEqual {
   readonly equal: number;
 }
 
-/** How many of the values are below a magnitude, and how many equal to it. */
+/** Number of values below a magnitude, and equal to it. */
 export function belowAndEqual(values: Uint32Array, bits: number): BelowAndEqual {
   let [less, equal] = [0, 0];
   for (let index = 0; index < values.length; index++) {
@@ -49,7 +49,7 @@ export function nthSmallest(values: Uint32Array | Float64Array, rank: number): n
   const wanted = rank - 1;
   let [left, right] = [0, values.length - 1];
   for (let round = 0; left < right; round++) {
-    // An order made for it would take quadratic time.
+    // An adversarial order would take quadratic time.
     if (round > MOST_ROUNDS) return values.sort()[wanted] as number;
     const pivot = middle(
       values[left] as number,
@@ -72,7 +72,7 @@ export function nthSmallest(values: Uint32Array | Float64Array, rank: number): n
   return values[wanted] as number;
 }
 
-/** More rounds than any order needs that was not made to be slow. */
+/** Only an adversarial order needs more rounds. */
 const MOST_ROUNDS = 128;
 
 function middle(a: number, b: number, c: number): number {

@@ -1,9 +1,8 @@
 /** Integers of fewer than 8 bits, several to a byte, the first in the low bits. */
 
 /**
- * Numbers of one byte each, two's complement, in `bits` bits each.
- * @param columns - how far those that share a byte are apart: neighbours where it is 1, numbers of a column of a matrix
- *   where it is the length of a row
+ * Packs one-byte two's complement numbers into `bits` bits each.
+ * @param columns - distance of the numbers that share a byte: 1 for neighbours, the row length for numbers of a column
  * @returns `[ceil(values.length / columns · bits / 8), columns]`
  */
 export function packBits(values: Uint8Array, bits: 2 | 4, columns = 1): Uint8Array {
@@ -25,11 +24,12 @@ export function packBits(values: Uint8Array, bits: 2 | 4, columns = 1): Uint8Arr
 }
 
 /**
- * Numbers of a matrix that share bytes with those of their column, packed again with those of their row, which is how
- * a tensor of few bits lies. Read and written in order: no transposition.
- * @param bytes - `[ceil(rows · bits / 8), columns]`, as {@link packBits} gives them
- * @param flip - bits that are flipped in each number: the highest makes two's complement of codes around their middle
- * @returns `rows · columns` numbers, rows going on in the byte where the one before ends
+ * Repacks a matrix whose bytes hold numbers of the same column, so that bytes hold numbers of the same row, the layout
+ * of a low-bit tensor. Read and written in order, without a transposition.
+ * @param bytes - `[ceil(rows · bits / 8), columns]`, as from {@link packBits}
+ * @param flip - bits to flip in each number: flipping the highest one turns codes around the middle into two's
+ * complement
+ * @returns `rows · columns` numbers; a row may start in the middle of a byte
  */
 export function packedAlong(bytes: Uint8Array, bits: 2 | 4 | 8, rows: number, columns: number, flip = 0): Uint8Array {
   const perByte = 8 / bits;
@@ -58,7 +58,7 @@ export function packedAlong(bytes: Uint8Array, bits: 2 | 4 | 8, rows: number, co
   return out;
 }
 
-/** The numbers that {@link packBits} put together; the last byte may give more than were put in. */
+/** The numbers that {@link packBits} packed; the last byte may yield extra ones. */
 export function unpackBits(bytes: Uint8Array, bits: 2 | 4, signed: boolean): Float32Array {
   const perByte = 8 / bits;
   const out = new Float32Array(bytes.length * perByte);

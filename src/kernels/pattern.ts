@@ -1,23 +1,22 @@
-/** Lengths of groups that are looked at; the others are of no used by any hardware. */
+/** Group lengths to check; no hardware uses others. */
 const GROUPS = [4, 8] as const;
 
 /**
- * Finds N:M sparsity: of every M neighbours along an axis at most N are not zero. 2:4 is what the sparse tensor cores
- * of GPUs take.
+ * Detects N:M sparsity: at most N of every M neighbours along an axis are nonzero. Sparse tensor cores of GPUs use 2:4.
  * @see Mishra et al., "Accelerating Sparse Deep Neural Networks", https://arxiv.org/abs/2104.08378
  */
 export class PatternOf {
   readonly #length: number;
   readonly #inner: number;
-  /** By group length: elements that are not zero in each group that is open, and the most that any had. */
+  /** By group length: nonzero elements in each open group, and the maximum in any group. */
   readonly #open = new Map<number, Uint8Array>();
   readonly #most = new Map<number, number>(GROUPS.map((group) => [group, 0]));
   #along = 0;
   #within = 0;
 
   /**
-   * @param length - elements along the axis the groups run along; a length that groups do not divide has no pattern
-   * @param inner - distance of two neighbours along it; 1 where the axis is the last
+   * @param length - elements along the axis of the groups; a length that is not a multiple of a group has no pattern
+   * @param inner - distance of two neighbours along it; 1 for the last axis
    */
   constructor(length: number, inner: number) {
     this.#length = length;
@@ -25,7 +24,7 @@ export class PatternOf {
     for (const group of GROUPS) if (length % group === 0) this.#open.set(group, new Uint8Array(inner));
   }
 
-  /** Takes the next elements; does nothing once no pattern is possible. */
+  /** Adds the next elements; does nothing once no pattern is possible. */
   add(data: Float32Array): void {
     const [start, first] = [this.#within, this.#along];
     for (const group of [...this.#open.keys()]) {
@@ -34,7 +33,7 @@ export class PatternOf {
     }
   }
 
-  /** `1:4`, `2:4` or, where neither is, `1:8` to `4:8`; undefined if no pattern leaves out half of the elements. */
+  /** `1:4`, `2:4`, otherwise `1:8` to `4:8`; undefined if no pattern has at least half of the elements zero. */
   pattern(): string | undefined {
     for (const group of this.#open.keys()) {
       const most = this.#most.get(group) ?? 0;
@@ -43,7 +42,7 @@ export class PatternOf {
     return undefined;
   }
 
-  /** False where a group is more than half full: there is no such pattern. */
+  /** False if a group is more than half full, so that no pattern is possible. */
   #count(data: Float32Array, group: number): boolean {
     const open = this.#open.get(group) as Uint8Array;
     const [length, inner] = [this.#length, this.#inner];

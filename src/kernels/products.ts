@@ -1,6 +1,6 @@
 /**
- * Computations most of which are products of matrices, as generators: each asks for the products it needs. The runner
- * decides who multiplies: this thread, or something faster.
+ * Computations that consist mostly of matrix products, as generators: each yields the products it needs. The runner
+ * decides where to multiply: in this thread, or somewhere faster.
  */
 
 /** The storage of a matrix. The matrices of one product have the same type. */
@@ -31,7 +31,7 @@ export type Products<T> = Generator<Product, T, void>;
 /** Computes a product. */
 export type Multiply = (product: Product) => Promise<void>;
 
-/** Multiplications from which on it pays to ask somebody else. */
+/** From this number of multiplications on, delegating a product pays off. */
 const MANY: number = 2 ** 18;
 
 /** A matrix that is a whole array. */
@@ -39,10 +39,10 @@ export function whole<T extends Reals>(data: T, columns: number): MatrixView<T> 
   return { data, at: 0, stride: columns };
 }
 
-/** Up to so many elements, a loop is faster than a copy of a view, which is an object more. */
+/** Up to this length a loop is faster than copying a view, which allocates an object. */
 const SHORT = 512;
 
-/** Copies a matrix of this many rows and columns to where another one lies. */
+/** Copies a matrix of this many rows and columns to another one. */
 export function copyMatrix(from: MatrixView, to: MatrixView, rows: number, columns: number): void {
   for (let row = 0; row < rows; row++) {
     const [source, target] = [from.at + row * from.stride, to.at + row * to.stride];
@@ -52,7 +52,7 @@ export function copyMatrix(from: MatrixView, to: MatrixView, rows: number, colum
   }
 }
 
-// One for each type: a loop that sees both takes half as long again.
+// One function per type: a loop that sees both types takes 1.5 times as long.
 
 function copyFloats(from: Float32Array, source: number, to: Float32Array, target: number, count: number): void {
   for (let at = 0; at < count; at++) to[target + at] = from[source + at] as number;
@@ -71,7 +71,7 @@ export function multiplyHere<T>(products: Products<T>): T {
   }
 }
 
-/** Runs a computation to its end, its large products by `multiply` if there is one. */
+/** Runs a computation to its end; large products run in `multiply`, if given. */
 export async function multiplyBy<T>(products: Products<T>, multiply: Multiply | undefined): Promise<T> {
   for (;;) {
     const step = products.next();
@@ -82,10 +82,10 @@ export async function multiplyBy<T>(products: Products<T>, multiply: Multiply | 
   }
 }
 
-/** Columns that are updated for all rows before the next ones, so that what they are made of stays in fast memory. */
+/** Columns that are updated for all rows before the next ones, so that the operands stay in cache. */
 const TILE = 256;
 
-/** Sums are float64, always in the same order, what is updated as it is stored. Factors that are 0 take no time. */
+/** Adds a product. Sums are float64 in a fixed order and are rounded when stored. Zero factors are skipped. */
 export function addProduct({ into, left, right, rows, depth, columns, sign }: Product): void {
   const places = new Int32Array(depth + 3);
   const factors = new Float64Array(depth + 3);
@@ -100,7 +100,7 @@ export function addProduct({ into, left, right, rows, depth, columns, sign }: Pr
         factors[count] = sign * factor;
         places[count++] = right.at + k * right.stride + start;
       }
-      // Four at once: what is updated is then read and written a quarter as often. Those that lack are 0.
+      // Four factors at once, so that results are read and written a quarter as often. Missing ones are 0.
       factors.fill(0, count, count + 3);
       places.fill(right.at + start, count, count + 3);
       const at = into.at + row * into.stride + start;

@@ -1,6 +1,6 @@
 import type { ChannelLayout } from './layout.ts';
 
-/** Smallest and largest value of every channel, 0 always included. NaN and infinities make a channel not finite. */
+/** Smallest and largest value of every channel, always including 0. NaN or infinity makes the tensor non-finite. */
 export interface Range {
   readonly min: Float32Array;
   readonly max: Float32Array;
@@ -14,7 +14,7 @@ export function rangeOf(data: Float32Array, layout: ChannelLayout): Range | unde
   const { outer, channels, inner } = layout;
   const min = new Float32Array(channels);
   const max = new Float32Array(channels);
-  // x − x is 0 for every finite x and NaN for the others: one sum finds them all without a branch.
+  // x − x is 0 for every finite x, otherwise NaN: one sum finds them all without a branch.
   let poison = 0;
   if (inner === 1) {
     for (let row = 0, index = 0; row < outer; row++) {

@@ -1,9 +1,7 @@
 import { bfloatBits, halfBits } from './simd/scalarConvert.ts';
 import type { FloatFormat, HalfFormat } from './views.ts';
 
-/**
- * The elements in a float format, rounded to nearest, ties to even; beyond the largest number of the format infinity.
- */
+/** Converts the elements to a float format, rounded to nearest, ties to even; overflow becomes infinity. */
 export function fromFloat32(data: Float32Array, format: FloatFormat): ArrayBufferView {
   switch (format) {
     case 'float32':
@@ -15,7 +13,7 @@ export function fromFloat32(data: Float32Array, format: FloatFormat): ArrayBuffe
   }
 }
 
-/** The elements as floats of 16 bits, rounded to nearest, ties to even; NaN stays NaN. */
+/** The elements as 16-bit floats, rounded to nearest, ties to even; NaN stays NaN. */
 export function halfWords(data: Float32Array, format: HalfFormat): Uint16Array {
   const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
   const [words, toBits] = [new Uint16Array(bits.length), format === 'float16' ? halfBits : bfloatBits];
@@ -27,7 +25,7 @@ export function halfWords(data: Float32Array, format: HalfFormat): Uint16Array {
 const word = new Float32Array(1);
 const bits = new Uint32Array(word.buffer);
 
-/** The nearest float16 of a positive number, but not 0. */
+/** The nearest nonzero float16 of a positive number. */
 export function roundedToHalf(value: number): number {
   word[0] = value;
   const half = Math.max(1, halfBits(bits[0] as number));
@@ -36,7 +34,7 @@ export function roundedToHalf(value: number): number {
   return exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** The next larger float32 of a positive one. */
+/** The next larger float32 of a positive number. */
 export function nextUp(value: number): number {
   word[0] = value;
   bits[0] = (bits[0] as number) + 1;

@@ -7,11 +7,11 @@ import { ArenaOrder, countBelowAndEqual, nthSmallest } from './simd/order.ts';
 import type { Span } from './slices.ts';
 import type { Steps } from './steps.ts';
 
-/** What the selection of one tensor gives. */
+/** The result of a selection in one tensor. */
 export interface ThresholdSelection {
   readonly zeros: number;
   readonly nans: number;
-  /** Undefined where the sample did not tell: a radix selection will. */
+  /** Undefined if the sample was not sufficient; a radix selection then decides. */
   readonly found: Selected | undefined;
 }
 
@@ -19,19 +19,18 @@ export interface ThresholdSelection {
 export interface Selected {
   /** Its magnitude: the bits of a float32 without the sign. */
   readonly bits: number;
-  /** How many of the elements equal to it are among the `count`: the first ones. */
+  /** How many elements equal to it are among the `count`: the first ones. */
   readonly ties: number;
-  /** The element after the last of these. */
+  /** The index after the last of these. */
   readonly end: number;
-  /** What lies below and at it, part by part. */
+  /** Number of elements below it and equal to it, by part. */
   readonly parts: readonly BelowAndEqual[];
 }
 
 /**
- * The threshold that prunes exactly `count` of float32 [elements], as `selectThreshold` finds it: a sample tells
- * between which two magnitudes it almost surely lies, then one look at all elements counts what is below and collects
- * what is between.
- * @param parts - of the elements, of which each is told what lies in it
+ * The threshold that prunes exactly `count` of float32 [elements], as `selectThreshold` finds it. A sample gives two
+ * magnitudes that almost surely enclose it; then one pass counts the elements below and collects those in between.
+ * @param parts - of the elements; results are given for each
  * @param count - at least 1
  */
 export function* selectSteps(
@@ -80,8 +79,8 @@ export function* selectSteps(
 }
 
 /**
- * Where, of float32 [elements], the `nth` one lies that equals a magnitude (bits without the sign), counted from 1.
- * @returns its index, or `elements` where there are fewer
+ * The index, in float32 [elements], of the `nth` element equal to a magnitude (bits without the sign), counted from 1.
+ * @returns its index, or `elements` if there are fewer
  */
 export function* tieSteps(arena: Arena, elements: number, bits: number, nth: number): Steps<number> {
   const input = arena.allocate(Math.min(elements, CHUNK) * 4);
@@ -97,7 +96,7 @@ export function* tieSteps(arena: Arena, elements: number, bits: number, nth: num
   return elements;
 }
 
-/** Which of the magnitudes, u32 [length] at offset `data`, is the `nth` one that equals another. */
+/** The index of the `nth` magnitude, in u32 [length] at offset `data`, that equals another one. */
 function nthEqual(arena: Arena, data: number, length: number, bits: number, nth: number): number {
   const values = arena.uint32s(data, length);
   let index = -1;

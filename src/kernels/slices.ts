@@ -1,6 +1,6 @@
 import type { ChannelLayout } from './layout.ts';
 
-/** A part of a tensor that lies in one piece, and can be computed as if it were a tensor of its own. */
+/** A contiguous part of a tensor that can be computed like a tensor of its own. */
 export interface Slice {
   /** Its first element in the tensor. */
   readonly start: number;
@@ -39,7 +39,7 @@ export interface Span {
   readonly length: number;
 }
 
-/** `total` things in at most `count` runs of nearly the same length. */
+/** Divides `total` items into at most `count` runs of nearly the same length. */
 export function spans(total: number, count: number): Span[] {
   const pieces = Math.min(total, count);
   const ends = Array.from({ length: pieces }, (_, index) => Math.round(((index + 1) * total) / pieces));

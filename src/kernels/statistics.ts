@@ -1,22 +1,26 @@
 import type { ChannelLayout } from './layout.ts';
 
 /**
- * Bins of the count by upper half: sign, 8 bits of exponent, 7 of fraction. Two neighbours differ by at most 1 in 128.
+ * Bins by the upper half of a float32: sign, 8 bits of exponent, 7 of fraction. Two values in a bin differ by at most 1
+ * in 128.
  */
 const BINS = 1 << 16;
-/** How far out a weight is an outlier, in standard deviations: of a normal distribution 2 in a thousand million are. */
+/**
+ * Distance from the mean at which a weight is an outlier, in standard deviations; in a normal distribution, 2 in 10⁹
+ * are.
+ */
 export const OUTLIER_SIGMA = 6;
-/** Share of the magnitudes that lies below the one the largest is compared with. */
+/** Quantile of the magnitudes that the largest one is compared with. */
 export const OUTLIER_QUANTILE = 0.999;
 
-/** What one look at a weight tells. Figures are those of its finite elements. */
+/** The result of one pass over a weight. Figures refer to its finite elements. */
 export interface Statistics {
   readonly elements: number;
   /** Zeros of either sign. */
   readonly zeros: number;
   readonly nans: number;
   readonly infinities: number;
-  /** 0 if no element is finite; the same holds for mean and std. */
+  /** 0 if no element is finite, like mean and std. */
   readonly min: number;
   readonly max: number;
   readonly absMax: number;
@@ -34,7 +38,7 @@ export interface Statistics {
   readonly outlierShare: number;
 }
 
-/** Counts what a tensor holds while its elements come by in order, a chunk at a time: one look, no second one. */
+/** Computes the statistics of a tensor in one pass, a chunk at a time. */
 export class StatisticsOf {
   readonly #layout: ChannelLayout;
   readonly #absMax: Float32Array;
@@ -50,13 +54,13 @@ export class StatisticsOf {
   #sum = 0;
   #squares = 0;
 
-  /** @param layout - of the whole tensor, its channels those that a scale would belong to */
+  /** @param layout - of the whole tensor; its channels are those with a scale each */
   constructor(layout: ChannelLayout) {
     this.#layout = layout;
     this.#absMax = new Float32Array(layout.channels);
   }
 
-  /** Takes the next elements. */
+  /** Adds the next elements. */
   add(data: Float32Array): void {
     const { channels, inner } = this.#layout;
     const counts = this.#counts;
@@ -89,13 +93,13 @@ export class StatisticsOf {
     }
     this.#elements += data.length;
     this.#zeros += zeros;
-    // Sums of chunks, then of those: the error of a long sum grows with its length.
+    // Sum each chunk separately: the error of a long sum grows with its length.
     this.#sum += sum;
     this.#squares += squares;
     [this.#channel, this.#within, this.#min, this.#max] = [channel, within, min, max];
   }
 
-  /** The figures of all elements so far. */
+  /** The results for all elements so far. */
   done(): Statistics {
     const finite = this.#elements - this.#nans - this.#infinities;
     const [min, max] = finite === 0 ? [0, 0] : [this.#min + 0, this.#max + 0]; // −0 + 0 is 0
@@ -114,22 +118,22 @@ export class StatisticsOf {
       channelSpread: live.length === 0 ? 1 : live.reduce((a, b) => Math.max(a, b), 0) / least,
       channels: this.#layout.channels,
       zeroChannels: this.#elements === 0 ? 0 : this.#absMax.length - live.length,
-      // The percentile stands for its bin, and may lie above the largest of all.
+      // The percentile is that of its bin, and may exceed the largest magnitude.
       outlierRatio: usual === 0 ? 0 : Math.max(1, absMax / usual),
       outlierShare: finite === 0 ? 0 : this.#beyond(mean, OUTLIER_SIGMA * std) / finite,
     };
   }
 
   /**
-   * Counts of the elements that are not zero in bins of equal width from `low` to `high`. Its own bins, of which one
-   * reaches from a value to 1 in 128 above it, are spread evenly over those they lie in: counts may have a fraction.
+   * Nonzero elements in bins of equal width from `low` to `high`. Each internal bin, which reaches from a value to 1 in
+   * 128 above it, is spread evenly over the bins it overlaps, so counts may be fractional.
    */
   histogram(bins: number, low: number, high: number): number[] {
     const result = new Array<number>(bins).fill(0);
     const perUnit = high > low ? bins / (high - low) : 0;
     const place = (value: number): number => Math.min(Math.max((value - low) * perUnit, 0), bins);
     this.#counts.forEach((all, bin) => {
-      // Zeros share their bins, of +0 and −0, with subnormals of next to no size.
+      // The bins of ±0 also hold tiny subnormals.
       const count = (bin & 0x7fff) === 0 ? Math.max(0, all - this.#zeros) : all;
       if (count === 0) return;
       const [one, other] = [place(edgeOf(bin)), place(edgeOf(bin + 1))];
@@ -144,7 +148,7 @@ export class StatisticsOf {
     return result;
   }
 
-  /** The middle of the bin in which the magnitude lies below or at which `share` of `finite` elements are. */
+  /** The middle of the bin that contains the quantile `share` of `finite` magnitudes. */
   #quantile(share: number, finite: number): number {
     let below = 0;
     for (let bin = 0; bin < BINS / 2; bin++) {

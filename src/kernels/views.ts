@@ -5,10 +5,10 @@ export type FloatFormat = 'float32' | 'float16' | 'bfloat16' | 'float64';
 export type HalfFormat = 'float16' | 'bfloat16';
 
 /**
- * The elements of a float tensor as float32: a view where they are float32 and aligned, a converted copy otherwise.
- * float16 and bfloat16 convert exactly; float64 is rounded to nearest.
+ * The elements of a float tensor as float32: a view if they are aligned float32, otherwise a converted copy. float16
+ * and bfloat16 convert exactly; float64 is rounded to nearest.
  * @param bytes - little-endian elements, as in `raw_data`
- * @param room - where the copy of a type of 16 bits goes, at least as long; it is good until that is used again
+ * @param room - memory for the copy of a 16-bit type, at least as long; the result is valid until it is used again
  */
 export function toFloat32(bytes: Uint8Array, format: FloatFormat, room?: Float32Array): Float32Array {
   switch (format) {
@@ -25,7 +25,7 @@ export function toFloat32(bytes: Uint8Array, format: FloatFormat, room?: Float32
   }
 }
 
-/** The integers of an int32 or int64 tensor: bigint, because a number does not hold all of 64 bits. */
+/** The integers of an int32 or int64 tensor as bigint, because a number cannot hold all 64-bit values. */
 export function toIntegers(bytes: Uint8Array, format: 'int32' | 'int64'): bigint[] {
   if (format === 'int64') {
     const at = aligned(bytes, 8);
@@ -35,19 +35,19 @@ export function toIntegers(bytes: Uint8Array, format: 'int32' | 'int64'): bigint
   return Array.from(new Int32Array(at.buffer, at.byteOffset, at.byteLength / 4), BigInt);
 }
 
-/** The bytes as float32, copied only where they do not start at a multiple of four. */
+/** The bytes as float32, copied only if they are not aligned to four bytes. */
 export function floats(bytes: Uint8Array): Float32Array {
   const at = aligned(bytes, 4);
   return new Float32Array(at.buffer, at.byteOffset, at.byteLength >>> 2);
 }
 
-/** The bytes as 16-bit words, copied only where they do not start at a multiple of two. */
+/** The bytes as 16-bit words, copied only if they are not aligned to two bytes. */
 export function halves(bytes: Uint8Array): Uint16Array {
   const at = aligned(bytes, 2);
   return new Uint16Array(at.buffer, at.byteOffset, at.byteLength >>> 1);
 }
 
-/** The bytes themselves, or a copy that starts at a multiple of `size`. */
+/** The bytes themselves, or a copy aligned to `size`. */
 export function aligned(bytes: Uint8Array, size: number): Uint8Array {
   return bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
 }

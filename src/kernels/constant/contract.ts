@@ -1,6 +1,6 @@
 type Floats = Float32Array | Float64Array;
 
-/** How far apart neighbours along an axis lie in both factors; 0 where a factor has not that axis. */
+/** Distance between neighbours along an axis in each factor; 0 if the factor does not have the axis. */
 export interface Along {
   readonly length: number;
   readonly left: number;
@@ -8,9 +8,9 @@ export interface Along {
 }
 
 /**
- * `out[kept…] = Σ over summed of left · right`: products of matrices, with or without batches, and whatever an Einsum
- * of two operands says. Sums are float64, rounded once.
- * @param out - as many elements as the kept axes have together, in their order
+ * `out[kept…] = Σ over summed of left · right`: matrix products, with or without batches, and any Einsum of two
+ * operands. Sums are float64, rounded once.
+ * @param out - one element per index of the kept axes, in their order
  */
 export function contract(
   left: Floats,
@@ -37,7 +37,7 @@ export function contract(
   }
 }
 
-/** Where each place of several axes lies in a factor, the last axis running fastest. */
+/** Offset in a factor of each index of several axes; the last axis varies fastest. */
 function offsetsOf(axes: readonly Along[], side: 'left' | 'right'): Int32Array {
   let found = Int32Array.of(0);
   for (const axis of axes) {

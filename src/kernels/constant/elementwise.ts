@@ -1,6 +1,6 @@
 import { broadcastWalk, positions } from './shape.ts';
 
-/** A tensor's elements as the kernels here compute with them. */
+/** A tensor's elements in the types that these kernels compute with. */
 export type Elements = Float32Array | Float64Array | BigInt64Array | Int32Array | Uint8Array;
 
 /** One of several tensors that are broadcast to the same dims. */
@@ -42,7 +42,7 @@ export function chooseElements(
   return out;
 }
 
-/** Where the element at a place of the result lies in an operand. */
+/** Maps an index of the result to the index in an operand. */
 function indexOf({ dims: own }: Operand<Elements>, dims: readonly number[]): (at: number) => number {
   const count = (list: readonly number[]): number => list.reduce((product, dim) => product * dim, 1);
   if (count(own) === count(dims)) return (at) => at;

@@ -1,8 +1,8 @@
 import { positions, type Walk } from './shape.ts';
 
-/** Elements of a walk over `bytes`, each of `size` bytes. */
+/** The elements of a walk over `bytes`, each of `size` bytes. */
 export function pick(bytes: Uint8Array, size: number, walk: Walk): Uint8Array {
-  // Whole runs at a time: the last axes that lie one after another are copied together.
+  // Copy whole runs: trailing axes whose elements are contiguous are merged.
   let [run, base] = [1, walk.base];
   let kept = walk.steps.length;
   for (; kept > 0; kept--) {
@@ -29,13 +29,13 @@ export function pick(bytes: Uint8Array, size: number, walk: Walk): Uint8Array {
   return out;
 }
 
-/** Whether steps go through runs of `length` elements that lie one after another. */
+/** Whether the steps go through contiguous runs of `length` elements. */
 function isRun(steps: Int32Array, length: number): boolean {
   const [first = 0] = steps;
   return steps.every((one, index) => one === first + index * length);
 }
 
-/** Which element a walk begins at, where its elements lie one after another; undefined if they do not. */
+/** The first element of a walk whose elements are contiguous; undefined if they are not. */
 export function runOf({ base, steps }: Walk): number | undefined {
   let [run, start] = [1, base];
   for (const step of [...steps].reverse()) {
@@ -47,8 +47,8 @@ export function runOf({ base, steps }: Walk): number | undefined {
 }
 
 /**
- * Tensors put together along an axis.
- * @param parts - bytes of each, and bytes of one of its rows: its length along the axis times all axes after it
+ * Concatenates tensors along an axis.
+ * @param parts - bytes of each, and bytes of one of its rows: its length along the axis times all later axes
  * @param outer - number of rows
  */
 export function join(
@@ -67,14 +67,14 @@ export function join(
   return out;
 }
 
-/** `length` bytes of one element again and again. */
+/** `length` bytes of one repeated element. */
 export function filled(element: Uint8Array, length: number): Uint8Array {
   const out = new Uint8Array(length);
   for (let at = 0; at < length; at += element.byteLength) out.set(element, at);
   return out;
 }
 
-/** Puts the elements of `bytes` where a walk says into `target`. */
+/** Writes the elements of `bytes` to the positions of a walk in `target`. */
 export function place(target: Uint8Array, bytes: Uint8Array, size: number, walk: Walk): void {
   positions(walk).forEach((to, index) => {
     target.set(bytes.subarray(index * size, (index + 1) * size), to * size);

@@ -1,21 +1,21 @@
-/** How a reduction goes over a row-major tensor: `outer` rows of `reduced` groups of `inner` elements. */
+/** The layout of a reduction over a row-major tensor: `outer` rows of `reduced` groups of `inner` elements. */
 export interface Reduction {
   readonly outer: number;
   readonly reduced: number;
   readonly inner: number;
 }
 
-/** What is made of the elements that become one. */
+/** How elements are reduced to one. */
 export type ReduceKind = 'sum' | 'mean' | 'sum_of_squares' | 'norm' | 'max' | 'min';
 
 type Floats = Float32Array | Float64Array;
 
-/** Elements that SSE adds up at a time: float32, or float64. */
+/** Elements per SSE vector, of float32 or float64. */
 const lanesOf = (values: Floats): number => (values instanceof Float32Array ? 4 : 2);
 
 /**
- * The reduction, with every addition rounded to the type of the elements and in the order in which ONNX Runtime 1.30
- * adds on x64: rows of neighbours as Eigen adds vectors, all others one after another.
+ * The reduction, with every addition rounded to the element type and in the order in which ONNX Runtime 1.30 adds on
+ * x64: contiguous rows as Eigen adds vectors, all others one by one.
  * @see https://gitlab.com/libeigen/eigen Core/Redux.h, `redux_impl` with `LinearVectorizedTraversal`
  */
 export function reduce<T extends Floats>(values: T, kind: ReduceKind, { outer, reduced, inner }: Reduction): T {
@@ -23,7 +23,7 @@ export function reduce<T extends Floats>(values: T, kind: ReduceKind, { outer, r
   const out = like(outer * inner);
   const squares = kind === 'sum_of_squares' || kind === 'norm';
   const terms = squares ? (values.map((one) => one * one) as T) : values;
-  // Only of a whole tensor does it square first and add then.
+  // Only for a whole tensor does it square all elements first and then add.
   const vectorized = inner === 1 && (squares ? outer === 1 : true);
   for (let row = 0; row < outer; row++) {
     for (let column = 0; column < inner; column++) {
@@ -47,7 +47,7 @@ function sumInOrder(values: Floats, start: number, count: number, step: number, 
   return sum[0] as number;
 }
 
-/** Two vectors of sums; what lies before the first whole vector in memory, and after the last, is added at the end. */
+/** Two vectors of sums. Elements before the first and after the last aligned vector are added at the end. */
 function sumOfVectors(values: Floats, start: number, count: number, like: (length: number) => Floats): number {
   const lanes = lanesOf(values);
   const before = Math.min((lanes - (start % lanes)) % lanes, count);

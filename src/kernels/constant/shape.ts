@@ -9,7 +9,7 @@ export function stridesOf(dims: readonly number[]): number[] {
   return strides;
 }
 
-/** The dims that tensors have beside each other; undefined if they do not fit. */
+/** The broadcast dims of tensors; undefined if they cannot be broadcast. */
 export function broadcastDims(...shapes: readonly (readonly number[])[]): number[] | undefined {
   const rank = Math.max(0, ...shapes.map((one) => one.length));
   const dims = new Array<number>(rank).fill(1);
@@ -24,7 +24,7 @@ export function broadcastDims(...shapes: readonly (readonly number[])[]): number
   return dims;
 }
 
-/** Whether dims are of a tensor without elements that has a long axis all the same: files may say any number there. */
+/** Whether dims have no elements but a long axis. A file may state any number there. */
 export function isLongAndEmpty(dims: readonly number[]): boolean {
   return dims.includes(0) && dims.some((dim) => dim > LONG);
 }
@@ -32,15 +32,15 @@ export function isLongAndEmpty(dims: readonly number[]): boolean {
 const LONG = 1 << 16;
 
 /**
- * Where the elements of a result lie in a tensor: `base + Σ steps[axis][index along that axis]`. A transpose has its
- * strides in another order, a slice leaves steps out, a look-up has those of its indices, a broadcast axis zeros.
+ * The positions of a result's elements in a tensor: `base + Σ steps[axis][index along that axis]`. A transpose permutes
+ * the strides, a slice skips steps, a look-up uses its indices, and a broadcast axis has zeros.
  */
 export interface Walk {
   readonly base: number;
   readonly steps: readonly Int32Array[];
 }
 
-/** A walk over all of a tensor of `dims` as it is broadcast to `to`. */
+/** A walk over a whole tensor of `dims`, broadcast to `to`. */
 export function broadcastWalk(dims: readonly number[], to: readonly number[]): Walk {
   const strides = stridesOf(dims);
   const steps = to.map((length, axis) => {

@@ -1,6 +1,6 @@
 /**
- * `sums[i][j] += weight · Σ rows[r][i] · rows[r][j]` for j ≥ i, in float64, for few rows, which stay in the fastest
- * memory. Sums are added up in the order of the rows, four at a time, so that none of them is written in between.
+ * `sums[i][j] += weight · Σ rows[r][i] · rows[r][j]` for j ≥ i, in float64, for a few rows that stay in the fastest
+ * cache. Rows are added in order, four at a time, so that fewer intermediate sums are written.
  * @param rows - `[count, columns]`, row-major
  */
 export function addGram(sums: Float64Array, rows: Float32Array, columns: number, weight: number): void {
@@ -34,10 +34,10 @@ export function addGram(sums: Float64Array, rows: Float32Array, columns: number,
   }
 }
 
-/** Columns and rows of a square that is copied at once, so that both sides of it stay in fast memory. */
+/** Side of a square that is copied at once, so that both sides of the diagonal stay in cache. */
 const SQUARE = 32;
 
-/** Copies what is right of the diagonal to the left of it. */
+/** Copies the upper triangle to the lower one. */
 export function mirror(sums: Float64Array, columns: number): void {
   for (let top = 0; top < columns; top += SQUARE) {
     for (let left = 0; left <= top; left += SQUARE) {

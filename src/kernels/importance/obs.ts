@@ -7,14 +7,14 @@ import { type Products, whole } from '../products.ts';
 /** Columns whose errors are passed on to all later ones together. */
 const SPAN = 512;
 
-/** Which weights of a matrix SparseGPT may choose. */
+/** How many weights of a matrix SparseGPT prunes, and which it may choose. */
 export type Rule =
-  /** `countTo(c)` weights of the first c columns are to be zero. */
+  /** In total, `countTo(c)` weights of the first c columns become zero. */
   | { readonly countTo: (columns: number) => number }
-  /** `keep` of each group may stay. */
+  /** `keep` weights of each group remain. */
   | { readonly keep: number; readonly groups: readonly Run[] };
 
-/** A matrix of weights, `[columns, rows]`: those of an input, one for each output, lie beside each other. */
+/** A matrix of weights, `[columns, rows]`: the weights of one input, for all outputs, are contiguous. */
 export interface Matrix {
   readonly data: Float32Array;
   readonly rows: number;
@@ -22,16 +22,15 @@ export interface Matrix {
 }
 
 /**
- * SparseGPT: prunes a matrix in place, column after column, and lets the columns that follow take back the error.
+ * SparseGPT: prunes a matrix in place, column by column; the columns that follow compensate the error.
  *
- * With `H⁻¹ = LLᵀ`, L lower triangular, a weight that is pruned from column c costs `w² / L[c][c]²`, and what undoes
- * most of it is `w[j] −= w[c] / L[c][c] · L[j][c]` for all j > c. Columns are taken in blocks: before each (for N:M:
- * before each group) the cheapest weights of all rows together are chosen; columns beyond the block are updated once a
- * block.
+ * With `H⁻¹ = LLᵀ`, L lower triangular, pruning a weight of column c costs `w² / L[c][c]²`. The best compensation is
+ * `w[j] −= w[c] / L[c][c] · L[j][c]` for all j > c. Columns are processed in blocks. Before each block (for N:M, each
+ * group) the cheapest weights of all rows together are chosen; columns beyond the block are updated once per block.
  *
- * Weights that are zero when it begins stay zero and are chosen first. Scores that are equal are taken in the order of
- * the columns. The authors' code prunes all that is `<=` the element at index `⌊p·n⌋` of a block's sorted scores, which
- * is one more than `⌊p·n⌋`; here it is what the rule says exactly.
+ * Weights that are already zero stay zero and are chosen first. Equal scores are taken in column order. The authors'
+ * code prunes all elements `<=` the one at index `⌊p·n⌋` of a block's sorted scores, which is one more than `⌊p·n⌋`;
+ * here the number is exactly what the rule says.
  *
  * @param factor - `[columns, columns]`, L
  * @see Frantar, Alistarh: SparseGPT, arXiv 2301.00774, algorithm 1
@@ -72,8 +71,8 @@ export function* pruneCompensated(matrix: Matrix, factor: Float32Array, rule: Ru
 }
 
 /**
- * Parts of a run of about `size` columns; with groups, the next smaller ones that end where a group does, one group at
- * least.
+ * Splits a run into parts of about `size` columns; with groups, into the largest parts up to that size that end with a
+ * group, at least one group each.
  */
 function runsOf({ start, end }: Run, size: number, rule: Rule): Run[] {
   const runs: Run[] = [];
@@ -93,7 +92,7 @@ function runsOf({ start, end }: Run, size: number, rule: Rule): Run[] {
   return runs;
 }
 
-/** Blocks that follow each other, as many together as reach `SPAN` columns. */
+/** Consecutive blocks, grouped into spans of about `SPAN` columns. */
 function spansOf(blocks: readonly Run[]): { span: Run; blocks: Run[] }[] {
   const spans: { span: Run; blocks: Run[] }[] = [];
   for (const block of blocks) {
@@ -111,16 +110,16 @@ function runsIn({ start, end }: Run, runs: readonly Run[]): Run[] {
   return runs.filter((one) => one.start >= start && one.end <= end);
 }
 
-/** Bits of a float32 without the sign: of numbers that are not negative they have the same order. */
+/** The bits of a float32 without the sign. For nonnegative numbers they have the same order. */
 const MAGNITUDE = 0x7fff_ffff;
 
-/** Memory for the scores of a block, and for them in another order. */
+/** Memory for the scores of a block, and a copy that may be reordered. */
 interface ScoreRoom {
   readonly scores: Float32Array;
   readonly ranked: Uint32Array;
 }
 
-/** Marks the `count` cheapest weights of a block: those that are 0 already, and then by `|w| / L[c][c]`. */
+/** Marks the `count` cheapest weights of a block: those that are already 0, then by `|w| / L[c][c]`. */
 function choose(
   { data, rows, columns }: Matrix,
   factor: Float32Array,

@@ -17,29 +17,31 @@ export interface PatchGeometry {
   readonly order: 'channels_first' | 'channels_last';
 }
 
-/** What one spatial axis has: `before` zeros ahead of it, and how many places the kernel stops at. */
+/** One spatial axis: the leading zeros `before`, and the number of kernel positions. */
 interface Axis {
   readonly before: number;
   readonly stops: number;
 }
 
 /**
- * Places a kernel may stop at in one image: pads of a broken file could ask for any number. An image of 4096² has as
- * many.
+ * Maximum kernel positions in one image, because the pads of a broken file could ask for any number. An image of 4096²
+ * has this many.
  */
 const MAX_STOPS: number = 2 ** 24;
 
-/** Places whose patches are cut out together: where their taps lie is found once for all groups of channels. */
+/**
+ * Kernel positions whose patches are extracted together; their offsets are computed once for all groups of channels.
+ */
 const BLOCK = 64;
 
 /**
- * The rows a convolution multiplies its weights with (im2col): for each place of the kernel, image and group, the input
- * elements under it, zeros where it hangs over the edge. They come place after place, within one image after image.
+ * The rows that a convolution multiplies its weights with (im2col): for each image, group and kernel position, the
+ * input elements under the kernel, with zeros beyond the edge. Rows are ordered by position, within each image.
  *
  * @param data - `[N, C, …spatial]`, row-major
- * @param share - which of them are wanted; all if omitted
- * @returns blocks of rows of `C/groups · ∏kernel` elements, each overwritten by the next; nothing where there are too
- *   many places
+ * @param share - the rows to include; all if omitted
+ * @returns blocks of rows of `C/groups · ∏kernel` elements, each overwritten by the next; empty if there are too many
+ * positions
  * @see https://onnx.ai/onnx/operators/onnx__Conv.html
  */
 export function* patches(
@@ -99,14 +101,14 @@ function axisOf(size: number, axis: number, { kernel, strides, dilations, pads, 
   return { before, stops: Math.max(0, Math.floor((size + before + after - reach) / stride) + 1) };
 }
 
-/** Where the taps of a kernel read that stops somewhere. */
+/** The offsets that the elements of a kernel read at one position. */
 class Taps {
   readonly #axes: readonly Axis[];
   readonly #spatial: readonly number[];
   readonly #strides: readonly number[];
   /**
-   * For each axis how far each tap is from the kernel's first one; and in all, in elements of a channel. Files may say
-   * 2^40.
+   * For each axis, the distance of each kernel element from the first one; and in total, in elements of a channel.
+   * Files may state 2^40.
    */
   readonly #along: readonly Float64Array[];
   readonly #inside: Float64Array;
@@ -129,8 +131,8 @@ class Taps {
   }
 
   /**
-   * @param stop - counted along the last axis first
-   * @param offsets - where in a channel each tap reads then; −1 outside
+   * @param stop - kernel position; the last axis varies fastest
+   * @param offsets - receives the offset of each kernel element in a channel; −1 outside
    */
   place(stop: number, offsets: Int32Array): void {
     const axes = this.#axes;

@@ -2,10 +2,10 @@ import { nthSmallest } from '../order.ts';
 import type { Run } from '../passOn.ts';
 
 /**
- * The groups of `of` neighbouring columns that an N:M pattern speaks of. Groups do not reach over the end of a segment:
- * the last one of each may be shorter.
+ * The groups of `of` consecutive columns of an N:M pattern. Groups do not cross the end of a segment, so the last one
+ * of each segment may be shorter.
  * @param columns - columns of the matrix
- * @param segment - columns that follow each other along the pruned axis; a divisor of `columns`
+ * @param segment - consecutive columns along the pruned axis; a divisor of `columns`
  */
 export function groupsOf(columns: number, segment: number, of: number): Run[] {
   const groups: Run[] = [];
@@ -18,7 +18,7 @@ export function groupsOf(columns: number, segment: number, of: number): Run[] {
 }
 
 /**
- * Marks the `count` smallest scores of `length` from `start` on, the lower index first among equal ones.
+ * Marks the `count` smallest scores of `length` from `start` on; among equal ones, the lower index first.
  * @param scores - none is NaN
  * @param room - at least `length` long; it is overwritten
  */

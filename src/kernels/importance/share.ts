@@ -1,33 +1,33 @@
 /** Some of the vectors of one tensor. */
 export interface Share {
   readonly most: number;
-  /** Another one chooses others. */
+  /** Each seed gives a different choice. */
   readonly seed: number;
 }
 
 /**
- * Vectors a layer needs for each of its inputs. What is fitted to n vectors of K inputs loses about K/n more on others
- * than it need: with 32 that is an eighth of a decibel. More of them cost time alone: the sums of 32 · K vectors take
- * as many multiplications as a hundred factorizations of them.
+ * Vectors needed per input of a layer. A fit to n vectors of K inputs loses about K/n on unseen vectors: with 32 per
+ * input, an eighth of a decibel. More only take longer: summing 32 · K vectors takes as many multiplications as a
+ * hundred factorizations.
  */
 const VECTORS_PER_INPUT = 32;
 
 /**
- * Vectors of a layer with few inputs: windows of one image are alike, and most activations are zeros. On the models of
- * docs/passes/wanda-sparsegpt.md a quarter of them would do.
+ * Minimum number of vectors for a layer with few inputs, because windows of one image are similar and most activations
+ * are zero. A quarter would be enough for the models of docs/passes/wanda-sparsegpt.md.
  */
 const LEAST_VECTORS: number = 2 ** 14;
 
-/** How many vectors are enough for a layer of so many inputs. A Conv over large images has many more. */
+/** The number of vectors that is enough for a layer with this many inputs. A Conv over large images has many more. */
 export function enoughVectors(inputs: number): number {
   return Math.max(LEAST_VECTORS, VECTORS_PER_INPUT * inputs);
 }
 
 /**
- * Which of `count` vectors are taken: all, or one of each of `most` parts of equal length, at a place in it that only
- * the seed and the part decide. Each vector has the same chance, whatever the rows and columns of an image are, so that
- * sums times `weight` are right on the average; and two machines take the same.
- * @returns how many, and the index of each; they ascend
+ * Chooses vectors out of `count`: all, or one from each of `most` strata of equal length, at a position that depends
+ * only on the seed and the stratum. Each vector has the same probability regardless of the image's dimensions, so sums
+ * times `weight` are unbiased, and every machine chooses the same.
+ * @returns their number and ascending indices
  */
 export function shareOf(
   count: number,
@@ -40,7 +40,7 @@ export function shareOf(
   return { count: most, weight: length, at };
 }
 
-/** A number in [0, 1) that depends on both as if by chance: the last steps of MurmurHash3. */
+/** A pseudorandom number in [0, 1) from both: the last steps of MurmurHash3. */
 function fraction(seed: number, index: number): number {
   let bits = (Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b)) >>> 0;
   bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);

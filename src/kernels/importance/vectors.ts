@@ -1,21 +1,21 @@
 import { type Share, shareOf } from './share.ts';
 
-/** Vectors one after the other, of one group of channels. */
+/** Consecutive vectors of one group of channels. */
 export interface VectorBlock {
   readonly group: number;
-  /** May be overwritten once the next block is asked for. */
+  /** May be overwritten when the next block is requested. */
   readonly rows: Float32Array;
-  /** How many vectors of the tensor each of them stands for: 1 where all are there. */
+  /** Number of vectors of the tensor that each of them represents; 1 if all are included. */
   readonly weight: number;
 }
 
-/** Vectors that are gathered at a time. */
+/** Vectors gathered at a time. */
 const BLOCK = 512;
 
 /**
  * The vectors along an axis of a tensor.
  * @param axis - from 0
- * @param share - which of them are wanted; all if omitted
+ * @param share - the vectors to include; all if omitted
  */
 export function* axisVectors(
   data: Float32Array,
@@ -40,7 +40,7 @@ export function* axisVectors(
       const index = at(start + one);
       bases[one] = Math.floor(index / inner) * size * inner + (index % inner);
     }
-    // Neighbours lie beside each other at each place of the axis.
+    // At each index of the axis, elements of neighbouring vectors are contiguous.
     for (let place = 0; place < size; place++) {
       for (let one = 0; one < filled; one++) {
         rows[one * size + place] = data[(bases[one] as number) + place * inner] as number;

@@ -1,16 +1,17 @@
 import type { Run } from '../passOn.ts';
 import { markSmallest } from './pattern.ts';
 
-/** Score of a weight that is zero already: it goes before every other, so that pruning twice prunes the same. */
+/** Score of a weight that is already zero: it is chosen before all others, so that pruning is idempotent. */
 export const ZERO_SCORE = -1;
 
 /**
- * Wanda: the weights of one output row with the smallest `|w| · ‖x‖₂`, x the column of activations that meets w.
+ * Wanda: selects the weights of one output row with the smallest `|w| · ‖x‖₂`, where x is the activation column that is
+ * multiplied by w.
  *
  * @param row - `[K]` weights of one output
  * @param squares - `[K]` sums of squared activations; their roots are the norms
- * @param rule - how many of the row go, or how many of each group stay
- * @param mark - told the columns that go, zeros among them
+ * @param rule - how many weights of the row to prune, or how many of each group to keep
+ * @param mark - called with the columns to prune, including zeros
  * @see Sun, Liu, Bair, Kolter: A Simple and Effective Pruning Approach for Large Language Models, arXiv 2306.11695
  */
 export function wandaRow(

@@ -2,7 +2,7 @@ import { multiplyHere, type Products, whole } from '../products.ts';
 import { type Codes, realsOfCodes } from './codes.ts';
 import { rowsTogether } from './part.ts';
 
-/** What is known of the activations that a matrix meets. */
+/** Statistics of the activations that a matrix is multiplied with. */
 export interface SeenVectors {
   /** The mean of `|x|`, or its root mean square: `[inputs]`. */
   readonly strength: ArrayLike<number>;
@@ -10,37 +10,37 @@ export interface SeenVectors {
   readonly gram: Float64Array;
 }
 
-/** A matrix whose columns were multiplied before it became codes. */
+/** A matrix whose columns were scaled before it was encoded. */
 export interface Scaled {
-  /** Of `matrix · diag(factors)`. */
+  /** Codes of `matrix · diag(factors)`. */
   readonly codes: Codes;
-  /** What each input has to be divided by before it meets the codes: `[inputs]`, positive. */
+  /** Divisors of the inputs, to be applied before they are multiplied with the codes: `[inputs]`, positive. */
   readonly factors: Float32Array;
-  /** The power of the strengths that the factors are; 0 makes all of them 1. */
+  /** The exponent: the factors are the strengths raised to it; 0 makes all of them 1. */
   readonly power: number;
   /** `tr((W − Q) H (W − Q)ᵀ)` with `Q = codes · diag(1 / factors)`. */
   readonly cost: number;
 }
 
-/** Powers that are tried, from 0 up to 1. */
+/** Number of exponents tried, from 0 up to 1. */
 const POWERS = 20;
-/** A strength of 0 is not a factor; the authors' bound. */
+/** Lower bound of a strength, as in the authors' code, because 0 is not a factor. */
 const LEAST = 1e-4;
 
 /**
- * AWQ: multiplies the columns that meet strong activations before rounding, so that rounding takes less from them. Of
- * the factors `strengthᵃ` the power a is taken with which the layer's outputs change least. Whoever feeds the layer
- * has to divide its inputs, e.g. by scaling what computes them.
+ * AWQ: scales up the columns of strong activations before rounding, to reduce their relative error. Among the factors
+ * `strengthᵃ`, it takes the exponent a that changes the layer's outputs least. The caller has to divide the layer's
+ * inputs, e.g. by scaling the weights that compute them.
  *
  * @param matrix - `[outputs, inputs]`, finite
- * @param search - makes codes of a matrix of these dims
+ * @param search - encodes a matrix of these dims
  * @see Lin et al.: AWQ, arXiv 2306.00978, section 3.2
  */
 export function awq(matrix: Float32Array, met: SeenVectors, search: (matrix: Float32Array) => Codes): Scaled {
   return multiplyHere(awqBy(matrix, met, search));
 }
 
-/** The same for who multiplies elsewhere. */
+/** The same for callers that run matrix products elsewhere. */
 export function* awqBy(
   matrix: Float32Array,
   { strength, gram }: SeenVectors,
@@ -58,7 +58,7 @@ export function* awqBy(
   return best as Scaled;
 }
 
-/** Around 1: the geometric mean of the largest and the smallest is. */
+/** Centred on 1: the geometric mean of the largest and the smallest is 1. */
 function factorsOf(strength: ArrayLike<number>, power: number): Float32Array {
   const raw = Float64Array.from(strength, (value) => (value + 1e-8) ** power);
   let [least, most] = [Number.POSITIVE_INFINITY, 0];
@@ -71,7 +71,8 @@ function factorsOf(strength: ArrayLike<number>, power: number): Float32Array {
 }
 
 /**
- * What codes cost a layer's outputs: `tr((W − Q) H (W − Q)ᵀ)` with `Q = codes · diag(1 / factors)`.
+ * The squared error of a layer's outputs caused by the codes: `tr((W − Q) H (W − Q)ᵀ)` with `Q = codes · diag(1 /
+ * factors)`.
  * @param matrix - `[outputs, inputs]`
  * @param gram - `XᵀX / n`: `[inputs, inputs]`
  */

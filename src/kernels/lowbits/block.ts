@@ -1,29 +1,29 @@
 import { ROUNDER } from '../linear.ts';
 
-/** Neighbours in a row of a matrix: elements `start` to `end`, and how much the error of each counts. */
+/** Consecutive elements of a row, `start` to `end`, and the weights of their errors. */
 export interface Block {
   readonly data: Float32Array;
   readonly start: number;
   readonly end: number;
-  /** `[end − start]` from `first` on; undefined if all count the same. */
+  /** `[end − start]` from `first` on; undefined if all weights are equal. */
   readonly weights: Float32Array | undefined;
   readonly first: number;
 }
 
-/** What codes of a block are multiplied by, and the code of 0. */
+/** The scale and zero point of a block. */
 export interface Grid {
   readonly scale: number;
   readonly zero: number;
 }
 
-/** Steps below this would have reciprocals that float32 has not: a block so small is one of zeros. */
+/** A smaller base has a reciprocal beyond float32: such a block is treated as zeros. */
 const SMALLEST_BASE = 2 ** -120;
 
 const { fround } = Math;
 
 /**
- * The scale of a block of zeros: the least that float16 has. Kernels that take the zero point off a sum leave a
- * rounding error of activations times the scale, which would be larger than small weights.
+ * The scale of a block of zeros: the smallest float16. Kernels that subtract the zero point from a sum leave a rounding
+ * error of activations times the scale; with a large scale it could exceed small weights.
  */
 export const EMPTY_SCALE: number = 2 ** -24;
 
@@ -33,9 +33,9 @@ export function emptyGrid(middle: number): Grid {
 }
 
 /**
- * The scale at which all weights fit: the one of largest magnitude at the code that is farthest below the middle. It
- * has the sign that this asks for: of two weights as large as each other, the positive one is taken. Undefined for
- * zeros.
+ * The scale at which all weights fit. The weight of largest magnitude gets the lowest code, which is farthest from the
+ * middle, so the scale has the corresponding sign; of two equal magnitudes, the positive one is taken. Undefined for a
+ * block of zeros.
  */
 export function symmetricBase(block: Block, middle: number): number | undefined {
   const { min, max } = rangeOf(block);
@@ -43,7 +43,7 @@ export function symmetricBase(block: Block, middle: number): number | undefined 
   return Math.abs(base) < SMALLEST_BASE ? undefined : base;
 }
 
-/** The range of a block, 0 included. */
+/** The range of a block, including 0. */
 function rangeOf({ data, start, end }: Block): { readonly min: number; readonly max: number } {
   let [min, max] = [0, 0];
   for (let at = start; at < end; at++) {
@@ -54,7 +54,7 @@ function rangeOf({ data, start, end }: Block): { readonly min: number; readonly 
   return { min, max };
 }
 
-/** The scale at which all weights, and 0, fit codes from 0 to `most`, and how far they go below 0. */
+/** The scale at which all weights and 0 fit codes from 0 to `most`, and how far they extend below 0. */
 export function asymmetricBase(
   block: Block,
   most: number,
@@ -64,7 +64,7 @@ export function asymmetricBase(
   return base < SMALLEST_BASE ? undefined : { base, min };
 }
 
-/** The code, less the zero point, of a number in steps. */
+/** The code minus the zero point, for a number in steps. */
 export function within(steps: number, low: number, high: number): number {
   return (steps < low ? low : steps > high ? high : steps) + ROUNDER - ROUNDER;
 }
@@ -75,7 +75,7 @@ export interface Sums {
   square: number;
 }
 
-/** Adds up in float32, as the kernel of four lanes does. */
+/** Sums in float32, in the order of the four-lane kernel. */
 export function sum(
   { data, start, end, weights, first }: Block,
   inverse: number,
@@ -95,14 +95,14 @@ export function sum(
   out.square = square;
 }
 
-/** The sums for codes at a scale, of symmetric codes around `middle`. */
+/** The sums for symmetric codes around `middle` at a scale. */
 export function stepSums(block: Block, scale: number, middle: number): Readonly<Sums> {
   const sums = { product: 0, square: 0 };
   sum(block, fround(1 / scale), -middle, middle - 1, sums);
   return sums;
 }
 
-/** The codes of a block, each the nearest. */
+/** Nearest codes of a block. */
 export function takeCodes({ data, start, end }: Block, { scale, zero }: Grid, most: number, codes: Uint8Array): void {
   for (let at = start; at < end; at++) {
     codes[at] = within(fround((data[at] as number) / scale), -zero, most - zero) + zero;

@@ -1,22 +1,22 @@
 import type { BlockForm } from './codes.ts';
 
 /**
- * The scales that a search tries for a block. They are fractions of the scale that lets all weights of the block fit
- * (its base). Symmetric ones of 2 and 4 bits were selected from evenly spaced ones, one after the other, by what the
- * weights of three trained models gain; all of them together gain less than 0.01 dB more. Where some errors count more,
- * the others may be large: then evenly spaced ones over a wider range are tried.
+ * The scales that a search tries for a block, as fractions of the scale at which all weights of the block fit (its
+ * base). Symmetric candidates of 2 and 4 bits were selected greedily from evenly spaced ones, by their gain on the
+ * weights of three trained models; all of them together gain less than 0.01 dB more. With weighted errors, unimportant
+ * errors may be large, so evenly spaced candidates over a wider range are tried.
  */
 export interface Candidates {
   /**
-   * Steps of a code in a base, in parts of {@link PARTS}, each with its sign: the scale that is tried is
-   * `base · PARTS / steps`. Whole numbers, negative ones first; an even number of them.
+   * Steps per base, in parts of {@link PARTS}, with a sign: the candidate scale is `base · PARTS / steps`. Integers,
+   * negative ones first; an even number of them.
    */
   readonly steps: readonly number[];
-  /** Zero points that are tried for each scale: the nearest one, or the second nearest too. */
+  /** Zero points tried for each scale: the nearest one, or also the second nearest. */
   readonly zeros: 1 | 2;
 }
 
-/** Of a step, that candidates differ by. */
+/** Parts of a step by which candidates differ. */
 export const PARTS = 128;
 
 const parts = (fractions: readonly number[]): number[] => fractions.map((one) => Math.round(one * PARTS));
@@ -25,8 +25,8 @@ const range = (first: number, last: number, count: number): number[] =>
   Array.from({ length: count }, (_, index) => first + ((last - first) * index) / (count - 1));
 
 /**
- * The largest magnitude lies at the least code (−8 of 4 bits) where the scale has the sign of its negative, else at the
- * greatest, which is one smaller.
+ * The largest magnitude gets the lowest code (−8 in 4 bits) if the scale has the opposite sign, else the highest code,
+ * whose magnitude is one smaller.
  */
 function bothSides(middle: number, least: readonly number[], greatest: readonly number[]): number[] {
   return parts([...least.map((fraction) => -fraction), ...greatest.map((one) => (one * (middle - 1)) / middle)]);
@@ -54,13 +54,15 @@ const ASYMMETRIC: ByBits = {
   8: { steps: parts(range(0.945, 1, 8)), zeros: 1 },
 };
 
-/** @param weighted - whether some errors count more than others */
+/** @param weighted - whether errors have different weights */
 export function candidatesFor(form: Pick<BlockForm, 'bits' | 'symmetric'>, weighted: boolean): Candidates {
   if (!form.symmetric) return ASYMMETRIC[form.bits];
   return (weighted ? SYMMETRIC_WIDE : SYMMETRIC)[form.bits];
 }
 
-/** Whether sums over a block need float64: what candidates differ in is lost in the sums of a long block. */
+/**
+ * Whether sums over a block need float64. In a long block, float32 sums would lose the differences between candidates.
+ */
 export function needsWide({ block }: Pick<BlockForm, 'block'>): boolean {
   return block > 256;
 }

@@ -8,7 +8,7 @@ import { FRACTIONS } from './factors.ts';
 import { blockOf, finder, halfOf, type SearchOptions, weightsOf } from './search.ts';
 import type { Band, Tile } from './tiles.ts';
 
-/** Room in the arena for a band, and what is the same for all of them. */
+/** Memory in the arena for a band, and the parameters that all bands share. */
 export class Room {
   readonly input: number;
   readonly work: number;
@@ -24,7 +24,7 @@ export class Room {
   readonly fractions: number;
   readonly #into: Codes | PackedCodes;
 
-  /** @param largest - of the bands */
+  /** @param largest - the largest of the bands */
   constructor(arena: Arena, reader: Reader, largest: Tile, tile: Tile, into: Codes | PackedCodes, how: SearchOptions) {
     const { block, symmetric, multipliers } = into;
     const strip = largest.outputs.length;
@@ -53,21 +53,21 @@ export class Room {
     this.fractions = floats(FRACTIONS);
   }
 
-  /** How many bytes the codes of an output have: of whole blocks where they are packed. */
+  /** Bytes for the codes of one output; packed codes fill whole blocks. */
   bytesFor(inputs: number): number {
     const { block, bits } = this.#into;
     return 'packed' in this.#into ? (Math.ceil(inputs / block) * block * bits) / 8 : inputs;
   }
 }
 
-/** A tile, and the band that it is a part of. */
+/** A tile, and the band that contains it. */
 interface Where {
   readonly band: Band;
   readonly tile: Tile;
 }
 
 /**
- * Leaves scales, zero points, steps, factors and codes of a tile in its place in the room, and what they lose at the
+ * Writes scales, zero points, steps, factors and codes of a tile to their places in the room, and the loss to the
  * result.
  */
 export function chooseCodes(
@@ -124,7 +124,7 @@ function takeFactors(
   }
 }
 
-/** By the reference, a row at a time: methods and widths that no kernel has. */
+/** Uses the reference, one row at a time, for methods and widths without a kernel. */
 function findByRows(
   arena: Arena,
   { scale, zero, stride, input: from }: { readonly [name in 'scale' | 'zero' | 'stride' | 'input']: number },

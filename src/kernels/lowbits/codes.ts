@@ -1,31 +1,31 @@
-/** How a matrix is stored in a few bits for each number: neighbours in a row share a scale. */
+/** How a matrix is stored in a few bits per number: consecutive numbers of a row share a scale. */
 export interface BlockForm {
   readonly bits: 2 | 4 | 8;
-  /** Neighbours along the inputs that share a scale; the last ones of a row may be fewer. */
+  /** Number of consecutive inputs that share a scale; the last block of a row may be shorter. */
   readonly block: number;
-  /** Whether the zero point is the middle of the codes, `2^(bits − 1)`, everywhere. */
+  /** Whether every zero point is the middle of the codes, `2^(bits − 1)`. */
   readonly symmetric: boolean;
-  /** Whether the scales are numbers that float16 has. */
+  /** Whether the scales are representable in float16. */
   readonly half: boolean;
 }
 
-/** Of a matrix: a row holds the weights of one output. */
+/** The dims of a matrix; a row holds the weights of one output. */
 export interface MatrixShape {
   readonly outputs: number;
   readonly inputs: number;
 }
 
-/** What the codes of a matrix in a few bits stand for: `real = (code − zero) · scale`. */
+/** What the low-bit codes of a matrix represent: `real = (code − zero) · scale`. */
 export interface Coded extends BlockForm, MatrixShape {
   /** `[outputs, blocks]`; they may be negative. */
   readonly scales: Float32Array;
-  /** `[outputs, blocks]`, of the range of the codes; absent where symmetric. */
+  /** `[outputs, blocks]`, in the range of the codes; absent if symmetric. */
   readonly zeros: Uint8Array | undefined;
-  /** Present where each scale is a small integer times the step of its output. */
+  /** Present if each scale is a small integer times the step of its output. */
   readonly multipliers?: Multipliers;
 }
 
-/** A matrix in a few bits, its codes one by one. */
+/** A low-bit matrix with one byte per code. */
 export interface Codes extends Coded {
   /** `[outputs, inputs]`, row-major, each from 0 to `2^bits − 1`. */
   readonly codes: Uint8Array;
@@ -34,7 +34,7 @@ export interface Codes extends Coded {
 /** Which axis of packed codes comes first. */
 export type Order = 'outputs' | 'inputs';
 
-/** A matrix in a few bits, its codes in bytes as `packCodes` of pack.ts gives them. */
+/** A low-bit matrix with codes packed as by `packCodes` of pack.ts. */
 export interface PackedCodes extends Coded {
   readonly order: Order;
   readonly packed: Uint8Array;
@@ -44,11 +44,11 @@ export interface PackedCodes extends Coded {
 export interface Multipliers {
   /** `[outputs]` */
   readonly steps: Float32Array;
-  /** `[outputs, blocks]`, so small that `(code − zero) · multiplier` fits int8. */
+  /** `[outputs, blocks]`, small enough that `(code − zero) · multiplier` fits int8. */
   readonly factors: Int8Array;
 }
 
-/** How many blocks a row has. */
+/** Number of blocks in a row. */
 export function blocksIn({ inputs, block }: Pick<Coded, 'inputs' | 'block'>): number {
   return Math.ceil(inputs / block);
 }
@@ -58,7 +58,7 @@ export function middleOf(bits: number): number {
   return 2 ** (bits - 1);
 }
 
-/** The matrix that codes stand for: `[outputs, inputs]`. */
+/** The matrix that codes represent: `[outputs, inputs]`. */
 export function realsOfCodes(form: Codes): Float32Array {
   const { outputs, inputs, block, bits, codes, scales, zeros } = form;
   const out = new Float32Array(outputs * inputs);

@@ -8,19 +8,19 @@ import { blocksIn, type Coded, type Codes, type PackedCodes } from './codes.ts';
 import type { SearchOptions } from './search.ts';
 import { type Band, bandsOf, type Cut, type Tile } from './tiles.ts';
 
-/** A matrix of floats that lies somewhere, of which a part is wanted. */
+/** A stored matrix of floats, of which a part is requested. */
 export interface CodesMatrix extends Cut {
   readonly format: StreamedFormat;
-  /** What the numbers are multiplied by. */
+  /** A factor that the numbers are multiplied by. */
   readonly factor: number;
-  /** Of outputs, or of blocks of inputs: of what `shareOf` of tiles.ts tells. */
+  /** The requested outputs or blocks of inputs, in the unit of `shareOf` of tiles.ts. */
   readonly wanted: Span;
 }
 
 /**
- * As `searchCodes` of search.ts and `searchMultipliers` of multipliers.ts, a band at a time. Writes nothing.
- * @param into - gets the codes of what is wanted: threads fill in theirs
- * @returns what they lose; undefined if a number is NaN or infinite
+ * As `searchCodes` of search.ts and `searchMultipliers` of multipliers.ts, one band at a time. Writes no bytes.
+ * @param into - receives the codes of the requested part; threads fill in their own
+ * @returns their loss; undefined if a number is NaN or infinite
  */
 export function* codesSteps(
   arena: Arena,
@@ -42,7 +42,7 @@ export function* codesSteps(
       chooseCodes(arena, room, { band, tile }, matrix.outFirst, into, how);
       const own = new Losses();
       measured(arena, own);
-      // What squares cannot tell, large numbers or infinite ones, the numbers do.
+      // A sum of squares that is not finite can come from large numbers or infinite ones, so check the numbers.
       if (!Number.isFinite(own.signal) && !allFinite(arena, room, tile, matrix.outFirst)) return undefined;
       losses.add(own);
     }
@@ -53,7 +53,7 @@ export function* codesSteps(
   return { signal, noise };
 }
 
-/** Takes rows that lie one after the other to where they lie `stride` apart. */
+/** Copies contiguous rows to rows `stride` apart. */
 function putRows<T extends Float32Array | Uint8Array>(
   from: T,
   { rows, length }: { readonly rows: number; readonly length: number },
@@ -67,7 +67,7 @@ function putRows<T extends Float32Array | Uint8Array>(
   for (let row = 0; row < rows; row++) data.set(from.subarray(row * length, (row + 1) * length), at + row * stride);
 }
 
-/** Takes what belongs to the codes of a band. */
+/** Copies scales, zero points, steps and factors of a band. */
 function takeScales(arena: Arena, room: Room, into: Coded, { outputs, inputs }: Band): void {
   const stride = blocksIn(into);
   const size = { rows: outputs.length, length: Math.ceil(inputs.length / into.block) };
@@ -92,7 +92,7 @@ function takeCodes(arena: Arena, room: Room, into: Codes | PackedCodes, { output
   putRows(laid, { rows: outputs.length, length }, { data: 'packed' in into ? into.packed : into.codes, at, stride });
 }
 
-/** Reads a tile, as it lies. */
+/** Reads a tile in its stored order. */
 function* readTile(reader: Reader, matrix: CodesMatrix, { outputs, inputs }: Tile): Steps<void> {
   const [rows, columns, stride] = matrix.outFirst
     ? [outputs, inputs, matrix.inputs]

@@ -5,11 +5,11 @@ import type { Hessian } from './hessian.ts';
 import { columnCodes, type Ordered, SPAN } from './part.ts';
 
 /**
- * Coordinate descent: gives each weight the code that is best while all others stay, input after input, and that over
- * again. It costs less with each change.
+ * Coordinate descent: gives each weight its best code while all others stay fixed, input by input, in several passes.
+ * Every change lowers the cost.
  *
- * With all others as they are, the cost is least where a weight is `q + (H·lost)[i] / H[i][i]`; the nearest code to
- * that is taken. A weight that is exactly 0 stays 0.
+ * With all others fixed, the cost is minimal for the weight `q + (H·lost)[i] / H[i][i]`; the nearest code to it is
+ * taken. A weight that is exactly 0 stays 0.
  *
  * @param own - with its pull, which is kept up to date
  * @see Behdin et al.: QuantEase, arXiv 2309.01885, algorithm 2

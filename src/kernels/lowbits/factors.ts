@@ -2,13 +2,13 @@ import { type Block, stepSums, within } from './block.ts';
 import { type BlockForm, middleOf } from './codes.ts';
 
 /**
- * The steps that are tried for a row, as fractions of the one at which its largest scale is the largest factor; an even
- * number of them. With a larger step the factors of small scales are coarser, with a smaller one the largest blocks are
- * clipped. More of them, or others, gain less than 0.01 dB on trained weights.
+ * Candidate steps of a row, as fractions of the step at which its largest scale is the largest factor; an even number
+ * of them. A larger step makes the factors of small scales coarser; a smaller one clips the largest blocks. More or
+ * other candidates gain less than 0.01 dB on trained weights.
  */
 export const FRACTIONS: readonly number[] = Array.from({ length: 32 }, (_, at) => Math.fround(0.85 + (0.3 * at) / 31));
 
-/** The largest factor by which no code leaves int8: `middle · factor ≤ 127`. */
+/** The largest factor that keeps all codes in int8: `middle · factor ≤ 127`. */
 export function largestFactor(bits: BlockForm['bits']): number {
   return Math.floor(127 / middleOf(bits));
 }
@@ -16,19 +16,20 @@ export function largestFactor(bits: BlockForm['bits']): number {
 const { fround } = Math;
 
 /**
- * Chooses step and factors of one row after the other: each block gets the factor nearest to the scale it would have by
- * itself; the step is what loses least of a few, fitted to the codes in the end.
+ * Chooses step and factors, one row at a time. Each block gets the factor nearest to its own best scale. The step is
+ * the best of a few candidates, finally fitted to the codes.
  *
- * What a block loses by another scale is told by its codes `q` at its own: `Σ q² · (factor · step − scale)²`, if they
- * stayed. So no step is tried on the weights, and what is chosen loses no more than what trying them finds.
+ * The loss of a block at another scale is estimated from its codes `q` at its own scale, as if they stayed the same: `Σ
+ * q² · (factor · step − scale)²`. So no candidate needs a pass over the weights, and the result is no worse than trying
+ * each one on them.
  */
 export class FactorRow {
   readonly #bits: BlockForm['bits'];
   readonly #fractions: readonly number[];
-  /** Of each block: its scale, of the largest one, and the sum of the squares of its codes. */
+  /** For each block: its scale relative to the largest one, and the sum of squares of its codes. */
   readonly #sizes: Float32Array;
   readonly #squares: Float32Array;
-  /** Of the row that was chosen for last. */
+  /** The factors of the last row. */
   readonly factors: Int8Array;
 
   constructor(bits: BlockForm['bits'], blocks: number, fractions: readonly number[] = FRACTIONS) {
@@ -40,8 +41,8 @@ export class FactorRow {
   }
 
   /**
-   * The step of a row; the factors are then in {@link factors}.
-   * @param own - the scale of each block by itself, 0 for one of zeros
+   * The step of a row; {@link factors} then holds its factors.
+   * @param own - the best scale of each block, 0 for a block of zeros
    */
   choose(row: readonly Block[], own: Float32Array): number {
     const largest = own.reduce((most, one) => Math.max(most, Math.abs(one)), 0);
@@ -65,7 +66,7 @@ export class FactorRow {
     return this.#fitted(row, fround(largest * fround(best / most)));
   }
 
-  /** What all blocks lose by a step, in squares of the largest scale. */
+  /** The error of all blocks at a step, relative to the square of the largest scale. */
   #error(fraction: number, most: number): number {
     const step = fround(fraction / most);
     let total = 0;
@@ -76,7 +77,7 @@ export class FactorRow {
     return total;
   }
 
-  /** The step that loses least with the codes that it gives. */
+  /** The step that is optimal for its own codes. */
   #fitted(row: readonly Block[], step: number): number {
     let [product, square] = [0, 0];
     for (const [index, one] of row.entries()) {
@@ -89,7 +90,7 @@ export class FactorRow {
   }
 }
 
-/** The factor nearest to a scale, which is a part of the largest one. */
+/** The factor nearest to a scale, which is relative to the largest one. */
 function factorOf(size: number, fraction: number, most: number): number {
   return within(fround(size * fround(most / fraction)), 1, most);
 }

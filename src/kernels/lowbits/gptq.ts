@@ -9,15 +9,15 @@ import { type Swept, sweep } from './sweep.ts';
 export { Room } from './part.ts';
 
 export interface RefineOptions {
-  /** Passes of coordinate descent in the end; 0 leaves it out. */
+  /** Passes of coordinate descent at the end; 0 skips it. */
   readonly descend?: number;
-  /** Whether the scales are fitted to the codes and codes chosen with them. */
+  /** Whether scales are fitted to the codes, and codes chosen again with them. */
   readonly refit?: boolean;
 }
 
 export const REFINE_DEFAULTS: Required<RefineOptions> = { descend: 1, refit: true };
 
-/** How often GPTQ chooses codes where scales are fitted: each time with better ones. */
+/** Number of GPTQ sweeps if scales are fitted; each uses better scales. */
 const SWEEPS = 3;
 
 /**
@@ -41,8 +41,8 @@ export function refine(matrix: Float32Array, start: Codes, hessian: Hessian, opt
 }
 
 /**
- * The same for who multiplies elsewhere: `await multiplyBy(refineBy(…), multiply)`.
- * @param room - to compute in: the same for many matrices
+ * The same for callers that run matrix products elsewhere: `await multiplyBy(refineBy(…), multiply)`.
+ * @param room - working memory, shared by many matrices
  */
 export function* refineBy(
   matrix: Float32Array,
@@ -57,7 +57,7 @@ export function* refineBy(
   return made;
 }
 
-/** What codes cost that GPTQ alone chooses, `tr((W − Q) H (W − Q)ᵀ)`: a fraction of the work of {@link refineBy}. */
+/** The cost of codes from GPTQ alone, `tr((W − Q) H (W − Q)ᵀ)`: a fraction of the work of {@link refineBy}. */
 export function* sweptCost(
   matrix: Float32Array,
   start: Codes,
@@ -80,7 +80,7 @@ function copyOf(start: Codes): Codes {
     : { ...copy, multipliers: { ...multipliers, steps: multipliers.steps.slice() } };
 }
 
-/** Rows of a matrix and its codes, some at a time; what is in order is in the same memory each time. */
+/** Groups of rows of a matrix and its codes. The reordered copies use the same memory for each group. */
 function* partsOf(
   matrix: Float32Array,
   codes: Codes,
@@ -135,7 +135,7 @@ function* refinePart(
   });
 }
 
-/** The errors of codes that all stand for 0, `[inputs, rows]`, and the sum of their squares for each row. */
+/** The errors if every code stands for 0, `[inputs, rows]`, and the sum of their squares for each row. */
 function* wholeErrors(
   part: Part,
   own: Ordered,
@@ -147,7 +147,7 @@ function* wholeErrors(
   return { errors: own.whole, squares: costs };
 }
 
-/** What was chosen for a part so far. */
+/** The best choice for a part so far. */
 type Choice = Pick<Part, 'codes' | 'scales' | 'multipliers'>;
 
 function choiceOf({ codes, scales, multipliers }: Part): Choice {

@@ -1,14 +1,14 @@
 import { roundHalfEven } from '../linear.ts';
 import { asymmetricBase, type Block, type Grid } from './block.ts';
 
-/** As `optimize_weights_proximal` has them. */
+/** The defaults of `optimize_weights_proximal`. */
 const [P, BETA, KAPPA, ITERATIONS] = [0.7, 10, 1.01, 20];
 
 /**
- * HQQ: the zero point that makes the errors sparse, found by half-quadratic splitting: errors are shrunk (the proximal
- * operator of the p-norm), and the zero point is the mean of what makes up for the rest. The scale stays the one of the
- * range. Here each block stops by itself when its mean error grows, and the zero point is rounded in the end, which
- * runtimes ask for.
+ * HQQ: finds a zero point with sparse errors by half-quadratic splitting. Errors are shrunk (the proximal operator of
+ * the p-norm), and the zero point is the mean that compensates the rest. The scale stays that of the range. Unlike the
+ * original, each block stops when its own mean error grows, and the zero point is rounded at the end, as runtimes
+ * require.
  * @see https://mobiusml.github.io/hqq_blog/ and hqq/core/optimize.py in https://github.com/mobiusml/hqq
  */
 export function halfQuadraticGrid(block: Block, bits: number): Grid | undefined {

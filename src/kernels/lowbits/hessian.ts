@@ -3,44 +3,44 @@ import { type Lower, packedLower } from '../lower.ts';
 import { multiplyHere, type Products } from '../products.ts';
 import { factorBlocks } from './sweep.ts';
 
-/** What the layers that meet the same activations share. */
+/** Data shared by all layers that read the same activations. */
 export interface Hessian {
   readonly inputs: number;
-  /** The inputs as {@link ordered} and {@link factor} have them. */
+  /** The order of the inputs in {@link ordered} and {@link factor}. */
   readonly order: Uint32Array;
-  /** `XᵀX / n` with something added to its diagonal, rows and columns in that order: `[inputs, inputs]`. */
+  /** `XᵀX / n` with damping added to its diagonal, in that order: `[inputs, inputs]`. */
   readonly ordered: Float32Array;
-  /** `L` with `H⁻¹ = LLᵀ`, rows and columns in that order: `[inputs, inputs]`. */
+  /** `L` with `H⁻¹ = LLᵀ`, in that order: `[inputs, inputs]`. */
   readonly factor: Lower;
 }
 
 export interface HessianOptions {
   /** Added to the diagonal, as a fraction of its mean over the inputs that are not always zero. */
   readonly damping?: number;
-  /** Whether the inputs with the largest squares come first, so that all others can make up for their errors. */
+  /** Whether inputs with the largest squares come first, so that all others can compensate their errors. */
   readonly actOrder?: boolean;
 }
 
 export const HESSIAN_DEFAULTS: Required<HessianOptions> = { damping: 0.03, actOrder: true };
 
-/** Of the mean: less is lost in float32. */
+/** Minimum damping, relative to the mean: less would vanish in float32. */
 const LEAST: number = 2 ** -20;
-/** What damping is multiplied by until there is an inverse. */
+/** Factor by which damping grows until the matrix can be inverted. */
 const MORE = 10;
 
 /**
  * The Hessian of the squared error of a layer's outputs, and the factor of its inverse.
  *
- * Inputs that depend on each other as far as float32 can tell get more damping. An input that is always zero meets none
- * of the others, so that its weights are rounded to nearest.
+ * Inputs that are linearly dependent within float32 precision get more damping. An input that is always zero is
+ * independent of the others, so its weights are rounded to nearest.
  *
- * @param gram - `XᵀX` or any multiple of it, finite: `[inputs, inputs]`. **It is used up**
+ * @param gram - `XᵀX` or any multiple of it, finite: `[inputs, inputs]`. **It is overwritten**
  */
 export function prepare(gram: Float64Array, inputs: number, options: HessianOptions = {}): Hessian {
   return multiplyHere(prepareBy(gram, inputs, options));
 }
 
-/** The same for who multiplies elsewhere: `await multiplyBy(prepareBy(…), multiply)`. */
+/** The same for callers that run matrix products elsewhere: `await multiplyBy(prepareBy(…), multiply)`. */
 export function* prepareBy(gram: Float64Array, inputs: number, options: HessianOptions = {}): Products<Hessian> {
   const { damping, actOrder } = { ...HESSIAN_DEFAULTS, ...options };
   const diagonal = Float64Array.from({ length: inputs }, (_, input) => gram[input * (inputs + 1)] as number);
@@ -59,12 +59,12 @@ export function* prepareBy(gram: Float64Array, inputs: number, options: HessianO
       return { inputs, order, ordered, factor: packedLower(gram, inputs, factorBlocks(inputs)) };
     }
     if (!Number.isFinite(damp)) throw new RangeError('the sums of activations are not finite');
-    // What it was is gone. To float32 is near enough where the next damping is ten times as much.
+    // The factorization overwrote it. float32 precision is enough, because the next damping is ten times as large.
     gram.set(ordered);
   }
 }
 
-/** Puts rows and columns of a square matrix in another order, in its place. */
+/** Permutes rows and columns of a square matrix in place. */
 function permute(matrix: Float64Array, order: Uint32Array): void {
   const n = order.length;
   const line = new Float64Array(n);

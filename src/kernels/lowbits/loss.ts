@@ -1,7 +1,7 @@
 import type { Loss } from '../loss.ts';
 import { blocksIn, type Codes, middleOf } from './codes.ts';
 
-/** What a matrix `[outputs, inputs]` loses as codes. */
+/** The loss of a matrix `[outputs, inputs]` in its codes. */
 export function lossOfCodes(matrix: Float32Array, form: Codes): Loss {
   const { outputs, inputs, block, bits, codes, scales, zeros } = form;
   const blocks = blocksIn(form);

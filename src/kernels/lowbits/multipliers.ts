@@ -4,13 +4,12 @@ import { FactorRow } from './factors.ts';
 import { blockOf, finder, type SearchOptions, weightsOf } from './search.ts';
 
 /**
- * A matrix in a few bits whose scales are small integers times the step of their output, so that
- * `(code − middle) · factor` is an int8 weight with a scale for each output. Each block gets the factor next to the
- * scale it would have by itself, above or below, whichever loses less; the step is what loses least of a few, fitted to
- * the codes in the end.
+ * A low-bit matrix whose scales are small integers times the step of their output, so that `(code − middle) · factor`
+ * is an int8 weight with one scale per output. Each block gets the factor just below or above its own best scale,
+ * whichever loses less. The step is the best of a few candidates, finally fitted to the codes.
  * @param matrix - `[outputs, inputs]`, all finite
- * @param form - symmetric, of 2 or 4 bits; `half` says nothing of the steps
- * @param how - of the scale of each block by itself
+ * @param form - symmetric, of 2 or 4 bits; `half` does not apply to the steps
+ * @param how - how each block finds its own scale
  * @throws RangeError for other forms, and for `hqq`
  */
 export function searchMultipliers(

@@ -2,8 +2,8 @@ import { packBits } from '../packed.ts';
 import { blocksIn, type Codes, middleOf, type Order, type PackedCodes } from './codes.ts';
 
 /**
- * Codes as bytes, neighbours along the inputs in one byte, the first in its low bits. Rows are filled up to whole
- * blocks with codes that stand for 0.
+ * Packs codes into bytes: consecutive inputs share a byte, the first in its low bits. Rows are padded to whole blocks
+ * with codes that stand for 0.
  * @returns `[outputs, blocks, block · bits / 8]`, or `[blocks, block · bits / 8, outputs]` with the inputs first
  */
 export function packCodes(form: Codes, order: Order): Uint8Array {
@@ -20,7 +20,7 @@ export function packCodes(form: Codes, order: Order): Uint8Array {
   return bits === 8 ? laid : packBits(laid, bits, order === 'outputs' ? 1 : outputs);
 }
 
-/** Fills what is after the inputs with the codes of 0. @param length - of whole blocks */
+/** Pads after the inputs with codes that stand for 0. @param length - of whole blocks */
 export function fillUp(
   laid: Uint8Array,
   { outputs, inputs, length }: { readonly outputs: number; readonly inputs: number; readonly length: number },
@@ -35,20 +35,20 @@ export function fillUp(
   }
 }
 
-/** Packed codes, or such as are packed now. @throws RangeError for codes that are packed in another order */
+/** Packed codes; packs them if necessary. @throws RangeError for codes that are packed in another order */
 export function packedIn(form: Codes | PackedCodes, order: Order): Uint8Array {
   if (!('packed' in form)) return packCodes(form, order);
   if (form.order !== order) throw new RangeError(`codes are packed with the ${form.order} first, not the ${order}`);
   return form.packed;
 }
 
-/** Codes that are not packed. @throws RangeError where they are */
+/** Codes that are not packed. @throws RangeError if they are */
 export function plain(form: Codes | PackedCodes): Codes {
   if ('packed' in form) throw new RangeError('codes are packed');
   return form;
 }
 
-/** Numbers of blocks, `[outputs, blocks]`, as `[blocks, outputs]`. */
+/** Transposes values per block from `[outputs, blocks]` to `[blocks, outputs]`. */
 export function blocksFirst<T extends Float32Array | Uint8Array | Int8Array>(of: T, outputs: number): T {
   const blocks = of.length / Math.max(1, outputs);
   const out = of.slice() as T;
@@ -58,7 +58,7 @@ export function blocksFirst<T extends Float32Array | Uint8Array | Int8Array>(of:
   return out;
 }
 
-/** Codes as `[inputs, outputs]`, one byte each, less `zero`: two's complement where that is negative. */
+/** Codes as `[inputs, outputs]`, one byte each, minus `zero`: two's complement if negative. */
 export function inputsFirst({ outputs, inputs, codes }: Codes, zero: number): Uint8Array {
   const out = new Uint8Array(codes.length);
   for (let row = 0, at = 0; row < outputs; row++) {
@@ -69,7 +69,7 @@ export function inputsFirst({ outputs, inputs, codes }: Codes, zero: number): Ui
   return out;
 }
 
-/** Zero points `[outputs, blocks]` in `bits` bits each, those of an output beginning with a byte of their own. */
+/** Packs zero points `[outputs, blocks]` into `bits` bits each; every output starts a new byte. */
 export function packZeros(zeros: Uint8Array, outputs: number, bits: number): Uint8Array {
   const blocks = zeros.length / Math.max(1, outputs);
   const perByte = 8 / bits;

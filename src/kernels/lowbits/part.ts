@@ -3,54 +3,54 @@ import { LINE, tiles, transpose } from '../layout.ts';
 import { type Products, whole } from '../products.ts';
 import type { BlockForm, Multipliers } from './codes.ts';
 
-/** Some rows of a matrix and what they are stored as. */
+/** Some rows of a matrix, and their codes and scales. */
 export interface Part extends BlockForm {
   readonly rows: number;
   readonly inputs: number;
   readonly blocks: number;
   /** The block of each input: `[inputs]`. */
   readonly blockOf: Uint32Array;
-  /** `[rows, inputs]`, the matrix as it is to be. */
+  /** `[rows, inputs]`, the target matrix. */
   readonly weight: Float32Array;
-  /** `[rows, inputs]`, chosen again in place. */
+  /** `[rows, inputs]`, updated in place. */
   readonly codes: Uint8Array;
-  /** `[rows, blocks]`, changed in place. */
+  /** `[rows, blocks]`, updated in place. */
   readonly scales: Float32Array;
   /** `[rows, blocks]` */
   readonly zeros: Uint8Array;
-  /** Those of these rows, the steps changed in place. */
+  /** The multipliers of these rows; their steps are updated in place. */
   readonly multipliers: Multipliers | undefined;
 }
 
 /**
- * A part with the inputs in the order of the Hessian, and with what stands for each weight. All matrices are
- * `[inputs, rows]`: what is computed for an input is computed for all rows.
+ * A part with the inputs in the order of the Hessian, and scale and zero point of each weight. All matrices are
+ * `[inputs, rows]`, so each input is computed for all rows at once.
  */
 export interface Ordered {
   readonly bits: number;
   readonly rows: number;
   readonly inputs: number;
-  /** The matrix as it is to be. */
+  /** The target matrix. */
   readonly weight: Float32Array;
-  /** Of each weight; 0 where a weight is exactly 0 or nothing else than the code of 0 is possible. */
+  /** The scale of each weight; 0 if the weight is exactly 0 or only the code of 0 is possible. */
   readonly scales: Float32Array;
   readonly zeros: Uint8Array;
-  /** Chosen again in place. */
+  /** Updated in place. */
   readonly codes: Uint8Array;
-  /** What the codes miss, times the Hessian, once it was asked for. */
+  /** The error of the codes times the Hessian, once it was requested. */
   readonly pull: Float32Array;
-  /** For what is needed for a moment. */
+  /** Temporary memory. */
   readonly spare: Float32Array;
-  /** The errors, or changes, of the inputs that are next: `[inputs, rows]` of {@link SPAN} inputs at most. */
+  /** The errors, or changes, of the next inputs: `[inputs, rows]`, at most {@link SPAN} inputs. */
   readonly errors: Float32Array;
-  /** For the errors of codes that all stand for 0. */
+  /** The errors if every code stands for 0. */
   readonly whole: Float32Array;
 }
 
 /** Inputs whose errors are passed on to all later ones together. */
 export const SPAN = 512;
 
-/** Room for parts, one after the other: memory that is new each time costs more than what is done in it. */
+/** Reused memory for parts: allocating it anew costs more than the computation in it. */
 export class Room {
   #floats: readonly Float32Array[] = [];
   #bytes: readonly Uint8Array[] = [];
@@ -63,7 +63,7 @@ export class Room {
     this.#bytes = Array.from({ length: BYTES }, () => new Uint8Array(length));
   }
 
-  /** Good until the next call. */
+  /** The result is valid until the next call. */
   ordered(part: Part, order: Uint32Array): Ordered {
     const { bits, rows, inputs, blocks, blockOf } = part;
     this.#reserve(rows * inputs);
@@ -90,7 +90,7 @@ type Floats = [Float32Array, Float32Array, Float32Array, Float32Array, Float32Ar
 const FLOATS = 6;
 const BYTES = 2;
 
-/** Gives weights the scales of their blocks. */
+/** Copies the scales of blocks to their weights. */
 export function takeScales({ weight, scales }: Ordered, part: Part, order: Uint32Array): void {
   const { rows, blocks, blockOf } = part;
   const ofBlocks = transpose(part.scales, rows, blocks);
@@ -100,12 +100,12 @@ export function takeScales({ weight, scales }: Ordered, part: Part, order: Uint3
   }
 }
 
-/** Gives a part the codes that were chosen in the order of the Hessian. */
+/** Copies codes from the order of the Hessian back to a part. */
 export function takeCodes(part: Part, order: Uint32Array, { codes }: Ordered): void {
   putBack(codes, order, part.rows, part.codes);
 }
 
-/** The matrix as `[rows, inputs]`, with the inputs as they were. */
+/** The matrix as `[rows, inputs]`, with the inputs in their original order. */
 export function unordered(data: Float32Array, order: Uint32Array, rows: number, out: Float32Array): Float32Array {
   putBack(data, order, rows, out);
   return out;
@@ -121,10 +121,10 @@ function putBack<A extends Float32Array | Uint8Array>(data: A, order: Uint32Arra
   }
 }
 
-/** Inputs whose lines stay in fast memory while rows are transposed, a line of them at a time. */
+/** Inputs whose lines stay in cache while rows are transposed. */
 const NEAR = 512;
 
-/** What stands for the weights of the columns from `start` on, for the kernels. */
+/** The codes, scales and zero points of the columns from `start` on, for the kernels. */
 export function columnCodes({ bits, rows, scales, zeros, codes }: Ordered, start: number): ColumnCodes {
   const place = { at: start * rows, stride: rows };
   return {
@@ -135,7 +135,7 @@ export function columnCodes({ bits, rows, scales, zeros, codes }: Ordered, start
   };
 }
 
-/** Finds the pull. @param matrix - the Hessian in its order: `[inputs, inputs]` */
+/** Computes the pull. @param matrix - the Hessian in its order: `[inputs, inputs]` */
 export function* findPull(own: Ordered, matrix: Float32Array): Products<void> {
   const { rows, inputs, weight, scales, zeros, codes, pull, spare } = own;
   for (let at = 0; at < spare.length; at++) {
@@ -147,7 +147,7 @@ export function* findPull(own: Ordered, matrix: Float32Array): Products<void> {
   yield { into, left, right, rows: inputs, depth: inputs, columns: rows, sign: 1 };
 }
 
-/** What each row costs: `(w − q) H (w − q)ᵀ`. */
+/** The cost of each row: `(w − q) H (w − q)ᵀ`. */
 export function rowCosts({ rows, weight, scales, zeros, codes, pull }: Ordered): Float64Array {
   const out = new Float64Array(rows);
   for (let at = 0; at < weight.length; ) {
@@ -159,7 +159,7 @@ export function rowCosts({ rows, weight, scales, zeros, codes, pull }: Ordered):
   return out;
 }
 
-/** Rows that are worked on together: enough for products of matrices to pay, few enough for memory. */
+/** Rows processed together: enough for efficient matrix products, few enough for memory. */
 export function rowsTogether(inputs: number): number {
   return Math.max(64, Math.floor(2 ** 20 / inputs));
 }

@@ -6,20 +6,20 @@ import type { Hessian } from './hessian.ts';
 import { findPull, type Ordered, type Part, takeCodes, takeScales, unordered } from './part.ts';
 import type { Swept } from './sweep.ts';
 
-/** A scale that is to become so much larger or smaller stays: its block has few codes other than zero. */
+/** A scale that would change by more than this factor is kept: its block has few nonzero codes. */
 const FARTHEST = 3;
-/** Of the mean of the diagonal: keeps blocks that depend on each other near the scales they had. */
+/** Ridge, relative to the mean of the diagonal. It keeps the scales of dependent blocks near their old values. */
 const RIDGE = 1e-9;
 
-/** Sums over the errors of a sweep, by row, and those of the errors that codes of 0 alone would have. */
+/** Sums over the errors of a sweep, by row, and over the errors if every code stands for 0. */
 export interface StepSums extends Swept {
-  /** Of the squares of the latter. */
+  /** Squares of the latter. */
   readonly squares: Float64Array;
 }
 
 /**
- * Gives a part the scales that cost least for its codes as they are, as far as its form can have them.
- * @param sums - with multipliers
+ * Gives a part the optimal scales for its codes, within its form.
+ * @param sums - required with multipliers
  */
 export function* refitScales(part: Part, own: Ordered, hessian: Hessian, sums: StepSums | undefined): Products<void> {
   if (part.multipliers !== undefined && sums !== undefined) {
@@ -34,8 +34,8 @@ export function* refitScales(part: Part, own: Ordered, hessian: Hessian, sums: S
 }
 
 /**
- * What the scales are to change by: with `C` the codes less their zero points, a column for each
- * block, `CᵀHC · change = CᵀH · lost` for each row.
+ * The optimal change of the scales: with `C` the codes minus their zero points, one column per block, `CᵀHC · change =
+ * CᵀH · lost` for each row.
  *
  * @returns `[rows, blocks]`
  */
@@ -52,7 +52,7 @@ function* changeOfScales(part: Part, pull: Float32Array, hessian: Hessian): Prod
   return change;
 }
 
-/** Numbers of normal equations that are in memory at a time. */
+/** Maximum numbers of normal equations in memory. */
 const NORMALS: number = 2 ** 22;
 
 function* changeOfSome(
@@ -91,7 +91,7 @@ function* changeOfSome(
         const from = other * block;
         const count = Math.min(block, inputs - from);
         const sum = dot(product, row * columns + from - start, steps, row * inputs + from, count);
-        // What `cholesky` reads: the lower triangle.
+        // The lower triangle, which `cholesky` reads.
         normal[(row * blocks + other) * blocks + index] = sum;
       }
     }
@@ -109,13 +109,13 @@ function* changeOfSome(
 }
 
 /**
- * The same where the scales of a row keep what they are to each other: one step is fitted for each row.
+ * The same if the scales of a row keep their ratios: one step is fitted for each row.
  *
- * With `H⁻¹ = LLᵀ`, the weight less its codes is `ELᵀ` of the errors E of their sweep, and the weight itself `VLᵀ` of the
- * errors V that codes of 0 have. So the codes stand for `(V − E)Lᵀ`, and products under H are those of `V − E`: with `e`
- * and `v` a row of each, `times = 1 + (v − e)·e / (v − e)·(v − e)`.
+ * With `H⁻¹ = LLᵀ`, the weight minus its codes is `ELᵀ`, where E are the errors of their sweep. The weight itself is
+ * `VLᵀ`, where V are the errors if every code stands for 0. So the codes represent `(V − E)Lᵀ`, and products under H
+ * are those of `V − E`: with `e` and `v` a row of each, `times = 1 + (v − e)·e / (v − e)·(v − e)`.
  *
- * @returns what the scales of each row are to be multiplied by: `[rows]`
+ * @returns factors for the scales of each row: `[rows]`
  */
 function timesOfSteps({ costs, products, squares }: StepSums): Float64Array {
   return costs.map((cost, row) => {
@@ -125,7 +125,7 @@ function timesOfSteps({ costs, products, squares }: StepSums): Float64Array {
   });
 }
 
-/** The codes less their zero points. */
+/** The codes minus their zero points. */
 function stepsOf({ rows, inputs, blocks, blockOf, codes, zeros }: Part): Float32Array {
   const out = new Float32Array(rows * inputs);
   for (let row = 0, at = 0; row < rows; row++) {
@@ -136,13 +136,13 @@ function stepsOf({ rows, inputs, blocks, blockOf, codes, zeros }: Part): Float32
   return out;
 }
 
-/** Solves in place; all zeros where there is no answer. */
+/** Solves in place; all zeros if there is no solution. */
 function solve(normal: Float64Array, n: number, right: Float64Array): void {
   let trace = 0;
   for (let index = 0; index < n; index++) trace += normal[index * (n + 1)] as number;
   for (let index = 0; index < n; index++) {
     const at = index * (n + 1);
-    // A block whose codes all stand for 0 has no say.
+    // A block whose codes all stand for 0 is left out.
     normal[at] = normal[at] === 0 ? 1 : (normal[at] as number) + (RIDGE * trace) / n;
   }
   if (cholesky(normal, n)) solveCholesky(normal, n, right);

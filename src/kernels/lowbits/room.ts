@@ -8,18 +8,18 @@ import {
   type PackedCodes,
 } from './codes.ts';
 
-/** Codes that are to be found. */
+/** The codes to compute. */
 export interface Wanted extends BlockForm, MatrixShape {
-  /** Whether each scale is to be a small integer times the step of its output. */
+  /** Whether each scale must be a small integer times the step of its output. */
   readonly multipliers: boolean;
-  /** In which they are to be packed; one by one where undefined. */
+  /** The order in which codes are packed; one byte per code if undefined. */
   readonly order: Order | undefined;
 }
 
-/** So many bytes, from a multiple of 8 on. */
+/** Allocates bytes, aligned to 8. */
 export type Allocate = (bytes: number) => { readonly buffer: ArrayBuffer | SharedArrayBuffer; readonly offset: number };
 
-/** Room for codes, none of them found yet. */
+/** Memory for codes that are not computed yet. */
 export function roomForCodes(wanted: Wanted, allocate: Allocate = apart): Codes | PackedCodes {
   const { bits, block, symmetric, half, outputs, inputs, order } = wanted;
   const total = outputs * blocksIn(wanted);
@@ -45,12 +45,12 @@ export function roomForCodes(wanted: Wanted, allocate: Allocate = apart): Codes 
   return { ...coded, order, packed: bytes((total * block * bits) / 8) };
 }
 
-/** Each array in memory of its own, so that none keeps that of the others. */
+/** Each array gets its own buffer, so that none keeps the others alive. */
 function apart(bytes: number): { readonly buffer: ArrayBuffer; readonly offset: number } {
   return { buffer: new ArrayBuffer(bytes), offset: 0 };
 }
 
-/** At least the bytes that {@link roomForCodes} asks for. */
+/** An upper bound of the bytes that {@link roomForCodes} allocates. */
 export function bytesForCodes(wanted: Wanted): number {
   const { outputs, inputs, bits, block, order } = wanted;
   const total = outputs * blocksIn(wanted);

@@ -3,26 +3,26 @@ import { asymmetricBase, type Block, type Grid, type Sums, sum, symmetricBase, w
 import { type Candidates, PARTS } from './candidates.ts';
 import { type BlockForm, middleOf } from './codes.ts';
 
-/** Sums for the codes that a candidate gives a block. */
+/** Evaluates candidates on a block. */
 interface Trial {
   /** @param steps - of the candidate, in parts of a step of the base */
   sums(steps: number, zero: number, out: Sums): void;
-  /** What they explain, in a unit that is the same for all candidates. */
+  /** The explained sum of squares, in a unit that is the same for all candidates. */
   explained(sums: Readonly<Sums>, steps: number): number;
-  /** The scale that fits the codes best. */
+  /** The least-squares scale for the codes. */
   scale(sums: Readonly<Sums>, steps: number): number;
 }
 
 const { fround } = Math;
 
 /**
- * Looks for the scale (and zero point) with the least squared error. For the codes `q` of each candidate the best scale
- * is `Σ x q / Σ q²`, and explains `(Σ x q)² / Σ q²` of the squares of the weights: the candidate that explains most is
- * taken, and its scale fitted to its codes.
+ * Searches for the scale (and zero point) with the smallest squared error. For the codes `q` of a candidate, the best
+ * scale is `Σ x q / Σ q²`, and it explains `(Σ x q)² / Σ q²` of the squares of the weights. The candidate that explains
+ * most is taken, and its scale is fitted to its codes.
  *
- * The candidates of k-quants (llama.cpp, `make_qx_quants` and `make_qkx2_quants` in ggml-quants.c) are compared the
- * same way. Here the greatest magnitude is tried at both ends of the codes, and the zero point is an integer from the
- * beginning, not the rounded result of a fit.
+ * llama.cpp compares the candidates of k-quants in the same way (`make_qx_quants` and `make_qkx2_quants` in
+ * ggml-quants.c). Here the largest magnitude is tried at both ends of the codes, and the zero point is an integer from
+ * the start, not a rounded fit.
  */
 export class ScaleSearch {
   readonly #candidates: Candidates;
@@ -52,7 +52,7 @@ export class ScaleSearch {
     if (found === undefined) return undefined;
     const { base, min } = found;
     return this.#best(block, base, (steps, other) => {
-      // What the range is too wide or too narrow by is shared by both ends.
+      // Widening or narrowing of the range is split evenly between both ends.
       const beyond = fround((fround(steps - 1) * this.#most) / 2);
       const center = this.#clamp(fround(fround(-min * fround(steps / base)) - beyond));
       const nearest = center + ROUNDER - ROUNDER;
@@ -89,8 +89,8 @@ export class ScaleSearch {
 }
 
 /**
- * In whole numbers, as the kernel computes with 16 bits: a step of the base is `2^(14 − bits)` units. So fine are they
- * that the scale is that of real numbers to five digits, and so coarse that no candidate leaves 16 bits.
+ * In integers, as the kernel computes in 16 bits. A step of the base is `2^(14 − bits)` units: fine enough that the
+ * scale has five correct digits, and coarse enough that no candidate exceeds 16 bits.
  */
 function wholeTrial({ data, start, end }: Block, base: number, bits: number): Trial {
   const shift = 14 - bits;
@@ -128,7 +128,7 @@ function ratioOf(product: number, square: number): number {
   return fround(fround(product) / square);
 }
 
-/** In real numbers, rounded as they add up. */
+/** In floats, rounded at each addition. */
 function realTrial(
   block: Block,
   base: number,
@@ -147,7 +147,7 @@ function realTrial(
   };
 }
 
-/** As `sum`, in float64: in the sums of a long block float32 would lose what the candidates differ in. */
+/** As `sum`, in float64: float32 sums over a long block would lose the differences between candidates. */
 function sumWide(
   { data, start, end, weights, first }: Block,
   inverse: number,

@@ -7,22 +7,22 @@ import { halfQuadraticGrid } from './halfQuadratic.ts';
 import { ScaleSearch } from './scales.ts';
 
 /**
- * How codes are chosen without data: `rtn` takes the scale at which all weights fit, `mse` looks for the one with the
- * least squared error, `hqq` moves the zero point.
+ * How codes are chosen without data: `rtn` takes the scale at which all weights fit, `mse` searches for the smallest
+ * squared error, `hqq` moves the zero point.
  */
 export type SearchMethod = 'rtn' | 'mse' | 'hqq';
 
 export interface SearchOptions {
   readonly method: SearchMethod;
-  /** `[inputs]`, 0 or more: how much an error of each input counts for `mse`. All the same if omitted. */
+  /** `[inputs]`, 0 or more: the weight of each input's error for `mse`. All equal if omitted. */
   readonly importance?: Float32Array | undefined;
 }
 
 /**
- * A matrix in a few bits.
+ * Encodes a matrix in a few bits.
  * @param matrix - `[outputs, inputs]`, all finite
- * @returns codes that are the nearest for their scale and zero point; a weight of 0 stays 0
- * @throws RangeError for `hqq` in symmetric form: it has no zero point to move
+ * @returns nearest codes for their scale and zero point; a weight of 0 stays 0
+ * @throws RangeError for `hqq` in symmetric form, which has no zero point to move
  */
 export function searchCodes(matrix: Float32Array, shape: MatrixShape, form: BlockForm, how: SearchOptions): Codes {
   const { outputs, inputs } = shape;
@@ -61,7 +61,7 @@ export function blockOf(
 }
 
 /**
- * What finds the grid of a block; undefined for one of zeros.
+ * Returns a function that finds the grid of a block; it returns undefined for a block of zeros.
  * @param weighted - whether blocks have weights
  * @throws RangeError for `hqq` in symmetric form
  */
@@ -88,15 +88,15 @@ function asymmetricRange(block: Block, bits: number): Grid | undefined {
 }
 
 /**
- * Importance as weights of squared errors: the greatest is 1, and none is 0, because what no calibration sample has
- * used may still be used. Undefined where all would be the same.
+ * Importance as weights of squared errors. The largest is 1, and none is 0, because an input unused in calibration may
+ * still be used later. Undefined if all would be equal.
  */
 export function weightsOf(importance: Float32Array | undefined): Float32Array | undefined {
   const most = importance?.reduce((largest, one) => Math.max(largest, one), 0) ?? 0;
   return most > 0 ? importance?.map((one) => one / most + 1e-8) : undefined;
 }
 
-/** The nearest float16 that is neither 0 nor infinite, of the same sign. */
+/** The nearest float16 of the same sign that is neither 0 nor infinite. */
 export function halfOf(scale: number): number {
   return Math.sign(scale) * Math.min(LARGEST.float16, roundedToHalf(Math.abs(scale)));
 }

@@ -21,25 +21,27 @@ export function factorBlocks(inputs: number): Block[] {
 
 /** Sums over the inputs, by row. */
 export interface Swept {
-  /** What the codes cost, `(w − q) H (w − q)ᵀ`. `W − Q = ELᵀ` of the errors E, so it is the sum of their squares. */
+  /**
+   * The cost of the codes, `(w − q) H (w − q)ᵀ`. `W − Q = ELᵀ` with the errors E, so it is the sum of their squares.
+   */
   readonly costs: Float64Array;
-  /** The sums of the errors times those of {@link SweepOptions.beside}; zeros without it. */
+  /** The sums of the errors times {@link SweepOptions.beside}; zeros without it. */
   readonly products: Float64Array;
 }
 
 export interface SweepOptions {
-  /** Errors that those of this sweep are multiplied by: `[inputs, rows]`. */
+  /** Errors to multiply those of this sweep with: `[inputs, rows]`. */
   readonly beside?: Float32Array | undefined;
-  /** Where all errors go: `[inputs, rows]`. */
+  /** Receives all errors: `[inputs, rows]`. */
   readonly keep?: Float32Array | undefined;
 }
 
 /**
- * GPTQ: chooses the codes input after input, and lets the inputs that follow take back the error.
+ * GPTQ: chooses codes input by input; the inputs that follow compensate the error.
  *
- * With `H⁻¹ = LLᵀ`, L lower triangular, a weight that is stored as q instead of w changes each later one by
- * `w[j] −= (w − q) / L[i][i] · L[j][i]`. Scales and zero points stay as they are, whatever the order of the inputs. A
- * weight that is exactly 0 stays 0, and passes on what it was to make up for.
+ * With `H⁻¹ = LLᵀ`, L lower triangular, storing a weight as q instead of w changes each later one by `w[j] −= (w − q) /
+ * L[i][i] · L[j][i]`. Scales and zero points stay as they are, whatever the order of the inputs. A weight that is
+ * exactly 0 stays 0, and passes on the error it should have compensated.
  *
  * @see Frantar, Ashkboos, Hoefler, Alistarh: GPTQ, arXiv 2210.17323, algorithm 1
  */

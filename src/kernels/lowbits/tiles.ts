@@ -1,14 +1,14 @@
 import type { Span } from '../slices.ts';
 import { blocksIn, type Coded, type MatrixShape } from './codes.ts';
 
-/** Elements of a matrix that are in the arena at a time: 2 Mi, where all inputs lie far apart 4 Mi. */
+/** Elements of a matrix in the arena at a time: 2 Mi, or 4 Mi if inputs are far apart. */
 const LIMIT: number = 1 << 21;
-/** Codes that are in the arena at a time. */
+/** Codes in the arena at a time. */
 const CODES: number = 1 << 24;
 
-/** How a matrix lies, and what is made of it. */
+/** The layout of a matrix, and how it is encoded. */
 export type Cut = MatrixShape & {
-  /** Whether it lies as `[outputs, inputs]`, else as `[inputs, outputs]`. */
+  /** Whether it is stored as `[outputs, inputs]`; otherwise as `[inputs, outputs]`. */
   readonly outFirst: boolean;
 };
 
@@ -20,24 +20,24 @@ export interface Tile {
 
 /** Outputs and inputs whose codes leave the arena together. */
 export interface Band extends Tile {
-  /** Its parts, all of them with its outputs; the first is the largest. */
+  /** Its tiles, each with all its outputs; the first is the largest. */
   readonly tiles: readonly Tile[];
 }
 
 /**
- * What threads share: blocks of inputs, so that what they read lies in one piece; outputs, where those do so, or where
- * the scales of an output depend on one another.
+ * The unit in which threads share the work: blocks of inputs, so that each reads a contiguous range; or outputs, if
+ * those are contiguous or the scales of an output depend on each other.
  */
 export function shareOf({ outFirst }: Pick<Cut, 'outFirst'>, form: Coded): 'outputs' | 'blocks' {
   return outFirst || form.multipliers !== undefined ? 'outputs' : 'blocks';
 }
 
-/** How many there are of what threads share. */
+/** The number of these units. */
 export function sharesIn(matrix: Cut, form: Coded): number {
   return shareOf(matrix, form) === 'outputs' ? matrix.outputs : blocksIn(form);
 }
 
-/** Cuts a part of a matrix; the first band is the largest. @param wanted - of what threads share */
+/** Cuts a part of a matrix into bands; the first is the largest. @param wanted - in the unit of {@link shareOf} */
 export function* bandsOf(matrix: Cut, form: Coded, wanted: Span): Generator<Band> {
   const { outputs, inputs, outFirst } = matrix;
   const { block } = form;
@@ -64,7 +64,7 @@ export function* bandsOf(matrix: Cut, form: Coded, wanted: Span): Generator<Band
   }
 }
 
-/** A multiple of 16, as the kernel takes so many outputs together. */
+/** Rounds to a multiple of 16, because the kernel processes that many outputs together. */
 function most16(count: number): number {
   return Math.max(16, Math.floor(count / 16) * 16);
 }

@@ -1,6 +1,6 @@
 import type { ChannelLayout } from '../layout.ts';
 
-/** What is known of an activation's channels, a number for each: the fields are those of `ActivationRange`. */
+/** Statistics of an activation's channels, one number each; the fields are those of `ActivationRange`. */
 export interface ObservedChannels {
   readonly channelMeans: readonly number[];
   /** Means of x². */
@@ -11,14 +11,14 @@ export interface ObservedChannels {
 
 /** Sums over an activation's channels, batch after batch. Infinities and NaN are left out. */
 export class ChannelSums {
-  /** Of each channel: how many elements, Σ x, Σ x², the largest |x|. */
+  /** For each channel: the number of elements, Σ x, Σ x², the largest |x|. */
   #sums: Float64Array | undefined;
   #channels = 0;
   #consistent = true;
 
   /**
    * Adds one batch.
-   * @param data - elements in the order of `layout`; batches may differ in everything but their channels
+   * @param data - elements in the order of `layout`; only the number of channels must be the same in every batch
    */
   add(data: Float32Array, { outer, channels, inner }: ChannelLayout): void {
     if (this.#sums === undefined) {
@@ -48,7 +48,7 @@ export class ChannelSums {
     }
   }
 
-  /** Undefined where a channel had no element, or their number changed between batches. */
+  /** Undefined if a channel has no elements, or the number of channels changed between batches. */
   get channels(): ObservedChannels | undefined {
     const sums = this.#sums;
     if (sums === undefined || !this.#consistent) return undefined;

@@ -7,10 +7,12 @@ import { type Ends, percentileEnds } from './percentile.ts';
 
 export { OBSERVERS, type ObserverKind } from './names.ts';
 
-/** Percent of the elements that `percentile` keeps: ONNX Runtime's default. */
+/** Percentage of elements that `percentile` keeps: ONNX Runtime's default. */
 export const PERCENTILE = 99.999;
 
-/** Bins for `entropy`, which tries every second one of them: as many on each side of 0 as TensorRT has half of. */
+/**
+ * Bins for `entropy`, which tries every second one: each side of 0 has as many candidates as half of TensorRT's bins.
+ */
 const ENTROPY_BINS = 2048;
 
 /** A chosen range, and statistics of the activation. */
@@ -30,7 +32,7 @@ export interface ObservedRange {
 }
 
 /**
- * The empty histogram a second pass must fill for {@link chooseRange}; undefined if the first pass is enough.
+ * The empty histogram that a second pass must fill for {@link chooseRange}; undefined if the first pass is enough.
  * @param extent - of a first pass over all elements
  */
 export function histogramFor(kind: ObserverKind, extent: Extent): Histogram | undefined {
@@ -41,8 +43,8 @@ export function histogramFor(kind: ObserverKind, extent: Extent): Histogram | un
 }
 
 /**
- * The range for 8 bits, always finite, holding 0 and within what was seen and 0.
- * @param histogram - what {@link histogramFor} gave, filled
+ * The range for 8 bits: always finite, including 0, and within the observed values and 0.
+ * @param histogram - the filled result of {@link histogramFor}
  * @returns undefined if no finite element was seen
  */
 export function chooseRange(
@@ -53,12 +55,12 @@ export function chooseRange(
 ): ObservedRange | undefined {
   if (extent.count === 0) return undefined;
   const zeros = extent.zeros / extent.count;
-  // Adding 0 makes 0 of −0.
+  // Adding 0 turns −0 into 0.
   const seen = { min: extent.min + 0, max: extent.max + 0 };
   const ends = histogram === undefined ? seen : endsOf(kind, extent, histogram, percentile, zeros);
   const min = Math.min(0, Math.max(ends.min, seen.min));
   const max = Math.max(0, Math.min(ends.max, seen.max));
-  // A range that holds all that was seen clips nothing, whatever the bins' centres say.
+  // A range that contains all observed values clips nothing, whatever the centres of the bins suggest.
   const clips = min > seen.min || max < seen.max;
   return {
     min,

@@ -1,20 +1,20 @@
 import type { Histogram } from './histogram.ts';
 import type { Ends } from './percentile.ts';
 
-/** Steps the candidate range is quantized to: those of an int8 without its sign. */
+/** Number of steps of the quantized range: those of an int8 without its sign. */
 export const QUANTIZED_BINS = 128;
 
-/** What an empty bin counts as, so that its logarithm exists. */
+/** Value of an empty bin, so that its logarithm exists. */
 const EPSILON = 1e-4;
 
 /**
- * The range that loses least information. For every range of bins around the middle one: P is the histogram with what
- * lies outside added to its outermost bins, Q the same bins merged to {@link QUANTIZED_BINS} and spread out again; the
- * range with the smallest Kullback-Leibler divergence `Σ P·ln(P/Q)` wins, the narrowest where several are equal.
+ * The range that loses the least information. For every range of bins around the middle one, P is the histogram with
+ * the outside counts added to the outermost bins, and Q the same bins merged to {@link QUANTIZED_BINS} and expanded
+ * again. The range with the smallest Kullback-Leibler divergence `Σ P·ln(P/Q)` wins; among equal ones, the narrowest.
  *
  * @param histogram - symmetric about 0, so that its middle bin holds it
- * @see onnxruntime's EntropyCalibrater, whose arithmetic this is (its whole-number Q included), and
- * S. Migacz, 8-bit inference with TensorRT, 2017
+ * @see onnxruntime's EntropyCalibrater, whose arithmetic this is (including its integer Q), and S. Migacz, 8-bit
+ * inference with TensorRT, 2017
  */
 export function entropyEnds(histogram: Histogram): Ends {
   const bins = histogram.counts.length;
@@ -32,14 +32,14 @@ export function entropyEnds(histogram: Histogram): Ends {
   };
 }
 
-/** Sums of all counts before each bin, one more than there are bins. */
+/** Prefix sums of the counts: one more than there are bins. */
 function prefixOf(counts: Float64Array): Float64Array {
   const prefix = new Float64Array(counts.length + 1);
   for (let bin = 0; bin < counts.length; bin++) prefix[bin + 1] = (prefix[bin] as number) + (counts[bin] as number);
   return prefix;
 }
 
-/** The Kullback-Leibler divergence of the bins [from, to) when they are merged; ∞ where Q is empty. */
+/** The Kullback-Leibler divergence of the bins [from, to) when they are merged; ∞ if Q is empty. */
 function divergence(counts: Float64Array, prefix: Float64Array, from: number, to: number): number {
   const size = to - from;
   const merged = Math.floor(size / QUANTIZED_BINS);
@@ -63,7 +63,7 @@ function divergence(counts: Float64Array, prefix: Float64Array, from: number, to
   return smooth(p) && smooth(q) ? relativeEntropy(p, q) : Number.POSITIVE_INFINITY;
 }
 
-/** Gives empty bins a little of what the others have; false where all are empty. */
+/** Moves a little weight from other bins to empty ones; false if all are empty. */
 function smooth(values: Float64Array): boolean {
   let empty = 0;
   for (const value of values) if (value === 0) empty++;

@@ -1,12 +1,12 @@
-/** Elements summed at once: after each such block one look at the sum tells whether all of them were finite. */
+/** Elements summed at once. After each block, one check of the sum shows whether all of them were finite. */
 const BLOCK = 4096;
 
 /** The share of the new batch in a moving average, torch's `averaging_constant`. */
 const AVERAGING = Math.fround(0.01);
 
 /**
- * What a first pass over an activation finds, batch after batch: the extent of its values and how many there are.
- * Infinities and NaN are counted and otherwise ignored.
+ * The result of a first pass over an activation, batch by batch: the extent and number of its values. Infinities and
+ * NaN are only counted.
  */
 export class Extent {
   /** Finite elements. */
@@ -15,14 +15,14 @@ export class Extent {
   nonFinite = 0;
   /** Elements that are zero, of either sign. */
   zeros = 0;
-  /** Smallest finite element; +∞ before there is one. */
+  /** Smallest finite element; +∞ if there is none yet. */
   min: number = Number.POSITIVE_INFINITY;
   max: number = Number.NEGATIVE_INFINITY;
   /** Σ x² over the finite elements. */
   sumSquares = 0;
   /**
-   * Moving averages of the batches' smallest and largest elements: the first batch as it is, then
-   * `average + 0.01·(batch − average)`, in float32.
+   * Moving averages of the batches' smallest and largest elements: they start with the first batch, then `average +
+   * 0.01·(batch − average)`, in float32.
    * @see https://docs.pytorch.org/docs/stable/generated/torch.ao.quantization.observer.MovingAverageMinMaxObserver.html
    */
   averageMin: number = Number.NaN;
@@ -43,7 +43,7 @@ export class Extent {
     if (high > this.max) this.max = high;
   }
 
-  /** Mean of x²; 0 where there are no elements. */
+  /** Mean of x²; 0 if there are no elements. */
   get power(): number {
     return this.count === 0 ? 0 : this.sumSquares / this.count;
   }
@@ -58,7 +58,7 @@ export class Extent {
       const value = data[index] as number;
       if (value < low) low = value;
       if (value > high) high = value;
-      // A sum, not a branch: after a Relu no branch predictor knows which elements are zero.
+      // A sum instead of a branch: after a Relu, zeros are unpredictable.
       zeros += +(value === 0);
       squares += value * value;
     }

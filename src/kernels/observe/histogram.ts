@@ -1,9 +1,9 @@
 /**
- * Bins of an activation's histogram: with outliers that reach 16 times as far as the rest, one still holds 1/256 of it.
+ * Bins of an activation's histogram. If outliers reach 16 times as far as the rest, one bin still covers 1/256 of it.
  */
 export const HISTOGRAM_BINS = 4096;
 
-/** What a second pass counts: elements by value, in bins of equal width. */
+/** The result of a second pass: elements counted by value, in bins of equal width. */
 export class Histogram {
   /** Lower end of the first bin and upper end of the last one. */
   readonly low: number;
@@ -12,7 +12,7 @@ export class Histogram {
 
   /**
    * @param low - finite
-   * @param high - finite, not below `low`; where they are equal every element is in the first bin
+   * @param high - finite, not below `low`; if they are equal, every element is in the first bin
    */
   constructor(low: number, high: number, bins: number = HISTOGRAM_BINS) {
     this.low = low;
@@ -20,14 +20,14 @@ export class Histogram {
     this.counts = new Float64Array(bins);
   }
 
-  /** Adds elements. What lies outside goes to the first or the last bin; infinities and NaN are ignored. */
+  /** Adds elements. Those outside go to the first or the last bin; infinities and NaN are ignored. */
   add(data: Float32Array): void {
     const { low, counts } = this;
     const last = counts.length - 1;
     const perUnit = this.high > low ? counts.length / (this.high - low) : 0;
     for (let index = 0; index < data.length; index++) {
       const value = data[index] as number;
-      // 0 for every finite value, NaN for the others.
+      // 0 for every finite value, otherwise NaN.
       if (value - value !== 0) continue;
       const at = (value - low) * perUnit;
       const bin = at < last ? (at > 0 ? at | 0 : 0) : last;
@@ -35,7 +35,7 @@ export class Histogram {
     }
   }
 
-  /** Lower end of a bin; with the number of bins, the upper end of the last. */
+  /** Lower end of a bin; for the number of bins, the upper end of the last one. */
   edge(bin: number): number {
     const bins = this.counts.length;
     return bin === bins ? this.high : this.low + ((this.high - this.low) * bin) / bins;

@@ -1,20 +1,20 @@
 import type { Histogram } from './histogram.ts';
 import type { Ends } from './percentile.ts';
 
-/** Steps of an 8-bit range. */
+/** Steps in an 8-bit range. */
 const STEPS = 255;
 
-/** A place where a range may end, and the squared error that cutting there adds, summed over the elements. */
+/** A candidate end of the range, and the squared error that clipping there adds, summed over the elements. */
 interface Cut {
   readonly end: number;
   readonly error: number;
 }
 
 /**
- * The range with the smallest expected squared error of asymmetric 8-bit quantization:
- * `(1 − zeros)·((max − min)/255)²/12 + clipError(min, max)`. Elements within the range have rounding errors that are
- * uniform over a step, zeros have none, each bin is a point mass at its centre. Both ends go through 0 and every edge
- * between bins on their side of it; all pairs are tried.
+ * The range with the smallest expected squared error of asymmetric 8-bit quantization: `(1 − zeros)·((max −
+ * min)/255)²/12 + clipError(min, max)`. It assumes that rounding errors are uniform over a step (zero for zeros), and
+ * that each bin is a point mass at its centre. Candidates for each end are 0 and every bin edge on its side; all pairs
+ * are tried.
  *
  * @param zeros - share of elements, 0 to 1, that are exactly zero
  */
@@ -36,7 +36,7 @@ export function mseEnds(histogram: Histogram, zeros: number): Ends {
   return { min: best.min, max: best.max };
 }
 
-/** Every end on one side (−1: below 0, 1: above), the widest first: its error grows as the end comes closer to 0. */
+/** Every candidate on one side (−1: below 0, 1: above), the widest first: the error grows as the end approaches 0. */
 function cuts(histogram: Histogram, side: 1 | -1): readonly Cut[] {
   const bins = histogram.counts.length;
   const found: Cut[] = [];
@@ -49,7 +49,7 @@ function cuts(histogram: Histogram, side: 1 | -1): readonly Cut[] {
     if (at === bins) break;
     const bin = side === 1 ? bins - 1 - at : at;
     const value = histogram.centre(bin);
-    // A bin that holds 0 is not cut.
+    // A bin that contains 0 is not clipped.
     if (value * side <= 0) break;
     const here = histogram.counts[bin] as number;
     count += here;

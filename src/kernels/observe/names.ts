@@ -8,5 +8,5 @@ export type ObserverKind = 'minmax' | 'moving-average' | 'percentile' | 'entropy
 /** All observers, by their names on the command line. */
 export const OBSERVERS: readonly ObserverKind[] = ['minmax', 'moving-average', 'percentile', 'entropy', 'mse'];
 
-/** The one that measures best over our models: docs/passes/quantize.md has the table. */
+/** The observer with the best results on our models; docs/passes/quantize.md has the table. */
 export const DEFAULT_OBSERVER: ObserverKind = 'minmax';

@@ -7,11 +7,11 @@ export interface Ends {
 }
 
 /**
- * The range that holds `percentile` percent of the elements, the rest cut off in equal parts on both sides:
- * `min` is the lower end of the bin in which the share (100 − percentile)/200 is reached, `max` the upper end of the
- * bin in which 1 − (100 − percentile)/200 is.
+ * The range that contains `percentile` percent of the elements; equal shares are cut off on both sides. `min` is the
+ * lower end of the bin in which the share (100 − percentile)/200 is reached, `max` the upper end of the bin in which 1
+ * − (100 − percentile)/200 is reached.
  *
- * @param percentile - above 0, at most 100, which cuts nothing off
+ * @param percentile - above 0; 100 cuts nothing off
  * @see onnxruntime's PercentileCalibrater, which takes the lower end of both bins
  */
 export function percentileEnds(histogram: Histogram, percentile: number): Ends {

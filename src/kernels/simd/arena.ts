@@ -16,9 +16,9 @@ interface Memory {
 }
 
 /**
- * Working memory that the kernels compute in, of fixed size however large a tensor is: files are read into its views,
- * kernels take its offsets, results are written from its views. An arena is used by one computation at a time; several
- * may exist.
+ * Working memory for the kernels, of a size that does not depend on the tensor: files are read into its views, kernels
+ * take its offsets, and results are written from its views. Only one computation uses an arena at a time; several
+ * arenas may exist.
  *
  * ```ts
  * const arena = new Arena();
@@ -29,7 +29,7 @@ interface Memory {
  * ```
  */
 export class Arena {
-  /** The arithmetic: WebAssembly SIMD, or the same in TypeScript where that is missing or not wanted. */
+  /** The arithmetic: WebAssembly SIMD, or the same in TypeScript if SIMD is missing or disabled. */
   readonly kernels: Kernels;
   readonly simd: boolean;
   readonly #memory: Memory;
@@ -44,8 +44,8 @@ export class Arena {
   }
 
   /**
-   * Room for `bytes` bytes, not cleared.
-   * **The memory may move: views made before are then empty.** So allocate first, and make views when they are needed.
+   * Allocates `bytes` bytes, not cleared. **The memory may move, and existing views are then empty.** So allocate
+   * first, and create views when they are needed.
    * @returns its offset, a multiple of 64
    * @throws CompressError `limit` beyond 2 GiB
    */
@@ -57,17 +57,17 @@ export class Arena {
     return offset;
   }
 
-  /** Where the next allocation will be: give it to {@link release} to free all that is allocated from now on. */
+  /** The current position: pass it to {@link release} to free everything allocated after it. */
   mark(): number {
     return this.#end;
   }
 
-  /** Frees what was allocated since {@link mark}. The memory itself stays, for the next allocations. */
+  /** Frees everything allocated since {@link mark}. The memory itself is kept for later allocations. */
   release(mark: number): void {
     this.#end = mark;
   }
 
-  /** Views, good until the next {@link allocate}. */
+  /** A view, valid until the next {@link allocate}. */
   bytes(offset: number, length: number): Uint8Array {
     return new Uint8Array(this.#memory.buffer, offset, length);
   }
@@ -101,7 +101,7 @@ export class Arena {
   }
 }
 
-/** Grows like WebAssembly's memory does. */
+/** Memory that grows like WebAssembly's. */
 class PlainMemory implements Memory {
   buffer: ArrayBuffer = new ArrayBuffer(0);
 

@@ -1,19 +1,19 @@
 /**
- * Kernels that take the columns of a matrix from left to right, each with an error that those right of it take back.
- * Matrices are float32 `[width, rows]`: the rows of a column lie beside each other, and `rows` is a multiple of
- * {@link ROWS_TOGETHER}. Sums go over the columns in their order.
+ * Kernels that process the columns of a matrix from left to right; columns to the right compensate the error of each
+ * one. Matrices are float32 `[width, rows]`: the rows of a column are contiguous, and `rows` is a multiple of {@link
+ * ROWS_TOGETHER}. Sums are in the order of the columns.
  */
 export interface ColumnKernels {
   /**
-   * SparseGPT: elements become 0, group of columns after group, and the columns that follow take back what that costs.
-   * An error is what an element was, divided by the diagonal.
+   * SparseGPT: elements become 0, one group of columns after another, and later columns compensate. An error is the old
+   * value of an element divided by the diagonal.
    * @param data - in place
    * @param errors - written; 0 where an element stays
    * @param mask - bytes: 1 for what becomes 0; with `keep`, for what is chosen first
-   * @param bounds - int32 [groups + 1]: where each group begins and the last one ends, from 0 to `width`
-   * @param keep - how many elements of each row of a group stay, those with the largest `(value / diagonal)²`; below 0
-   *   the mask says it
-   * @param factor - float32 [width, width], lower triangular: a row for the column that takes errors
+   * @param bounds - int32 [groups + 1]: the start of each group and the end of the last one, from 0 to `width`
+   * @param keep - number of elements kept in each row of a group, those with the largest `(value / diagonal)²`; if
+   * negative, the mask decides
+   * @param factor - float32 [width, width], lower triangular: one row for each compensating column
    * @param work - {@link columnWork} bytes
    */
   eliminate(
@@ -30,10 +30,10 @@ export interface ColumnKernels {
   ): void;
 
   /**
-   * GPTQ: column after column the nearest codes, and `(value − (code − zero) · scale) / diagonal` as error.
-   * @param data - as wanted; in place, with the errors of the columns before taken back
+   * GPTQ: nearest codes, column by column, with `(value − (code − zero) · scale) / diagonal` as error.
+   * @param data - target values; in place, compensated for the errors of previous columns
    * @param errors - written
-   * @param scale - of each element; the code of one that is 0 is the zero point
+   * @param scale - of each element; if it is 0, the code is the zero point
    * @param zero - bytes
    * @param code - bytes, written
    */
@@ -51,12 +51,12 @@ export interface ColumnKernels {
   ): void;
 
   /**
-   * Coordinate descent: column after column the codes that are nearest to `(code − zero) · scale + pull / diagonal`.
+   * Coordinate descent: column by column, the codes nearest to `(code − zero) · scale + pull / diagonal`.
    * @param pull - not changed
-   * @param changes - written: what each code stands for more than before
+   * @param changes - written: new minus old value of each code
    * @param code - bytes, in place
-   * @param square - float32 [width, width], symmetric: what a change takes from the pull of a column
-   * @returns how many codes changed
+   * @param square - float32 [width, width], symmetric: the effect of a change on the pull of a column
+   * @returns number of changed codes
    */
   descendCodes(
     pull: number,
@@ -75,7 +75,7 @@ export interface ColumnKernels {
 /** Rows that are computed side by side. */
 export const ROWS_TOGETHER = 16;
 
-/** Bytes that the kernels of columns work in. */
+/** Bytes of working memory for the column kernels. */
 export function columnWork(width: number): number {
   return 64 * (4 * width + 2);
 }

@@ -63,9 +63,9 @@ export interface Kernels extends ColumnKernels {
   countLow(data: number, length: number, top: number): void;
 
   /**
-   * Looks for a threshold between two magnitudes (bits without the sign): writes those from `low` to `high`, both
-   * included, to `out` in order, the first `room` of them. At {@link RESULT} how many elements are below `low`, zero,
-   * NaN, and between (u32 each).
+   * Searches for a threshold between two magnitudes (bits without the sign): writes those from `low` to `high`,
+   * inclusive, to `out` in order, at most `room` of them. At {@link RESULT}: the number of elements below `low`, zero,
+   * NaN, and in between (u32 each).
    * @param low - above 0
    * @param out - u32 [room]
    */
@@ -74,12 +74,12 @@ export interface Kernels extends ColumnKernels {
   /** In place: float32 [length] become their magnitudes, the bits without the sign. */
   magnitudes(data: number, length: number): void;
 
-  /** Of magnitudes, u32 [length], how many are below `bits` and how many equal: at {@link RESULT}, u32 each. */
+  /** Counts the magnitudes, u32 [length], below `bits` and equal to it: at {@link RESULT}, u32 each. */
   countBeside(data: number, length: number, bits: number): void;
 
   /**
-   * In place: elements with a magnitude (bits without the sign) below `threshold` become 0, and of the equal ones the
-   * first `ties`. At {@link RESULT} the ties used and the elements that were not zero before (u32 each). Called through
+   * In place: elements with a magnitude (bits without the sign) below `threshold` become 0, and so do the first `ties`
+   * equal ones. At {@link RESULT}: the ties used, and the number of newly zeroed elements (u32 each). Called through
    * `zeroBelow`.
    */
   zeroBelow(data: number, length: number, threshold: number, ties: number): void;
@@ -194,7 +194,7 @@ export interface Kernels extends ColumnKernels {
   ): void;
 }
 
-/** Bytes that the kernels of few bits keep notes in, before the block. */
+/** Bytes of notes that the low-bit kernels keep before the block. */
 export const LOWBITS_NOTES = 128;
 
 /** See {@link Kernels.quantizeRows}. */
@@ -226,9 +226,9 @@ export type Dequantize = (
 
 // The first bytes of an arena, as assembly/area.ts has them.
 
-/** Four u32, or two f64: the results of kernels that have more than one. */
+/** Four u32, or two f64: the results of kernels with more than one. */
 export const RESULT = 16;
-/** The counters of an arena's one histogram: u32 [32768, 4], or u32 [65536]. */
+/** The counters of an arena's only histogram: u32 [32768, 4], or u32 [65536]. */
 export const HISTOGRAM = 65_536;
 /** Bytes of the counters. */
 export const HISTOGRAM_BYTES: number = 32_768 * 4 * 4;

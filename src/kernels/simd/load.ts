@@ -1,7 +1,7 @@
 import { WASM_BASE64 } from './binary.ts';
 import type { Kernels } from './kernels.ts';
 
-/** What we use of WebAssembly; TypeScript declares it only together with the browser's DOM. */
+/** The part of WebAssembly that is used here; TypeScript declares it only together with the browser's DOM. */
 interface WebAssemblyApi {
   validate(bytes: Uint8Array): boolean;
   readonly Module: new (bytes: Uint8Array) => object;
@@ -13,7 +13,7 @@ export interface SimdModule extends Kernels {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
 }
 
-/** `(module (func (result v128) i32.const 0 i8x16.splat i8x16.popcnt))`: valid only where SIMD is there. */
+/** `(module (func (result v128) i32.const 0 i8x16.splat i8x16.popcnt))`: valid only with SIMD support. */
 const PROBE = [
   ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0],
   ...[10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11],
@@ -23,7 +23,7 @@ let wanted = true;
 let compiled: object | undefined;
 let supported: boolean | undefined;
 
-/** Whether arenas made from now on use SIMD where it is there; `false` is for tests and for measuring. */
+/** Sets whether new arenas use SIMD if it is available; `false` is for tests and benchmarks. */
 export function setSimd(use: boolean): void {
   wanted = use;
 }
@@ -34,7 +34,7 @@ export function hasSimd(): boolean {
   return supported;
 }
 
-/** A new instance of the kernels with a memory of its own; compiled at the first call. Undefined without SIMD. */
+/** A new instance of the kernels with its own memory; compiled on the first call. Undefined without SIMD. */
 export function instantiate(): SimdModule | undefined {
   const wasm = api();
   if (!wanted || wasm === undefined || !hasSimd()) return undefined;
@@ -42,7 +42,7 @@ export function instantiate(): SimdModule | undefined {
   return new wasm.Instance(compiled).exports as SimdModule;
 }
 
-/** The bytes of base64. By hand: `Uint8Array.from` takes ten times as long the first time. */
+/** Decodes base64. By hand, because `Uint8Array.from` takes ten times as long the first time. */
 function decoded(base64: string): Uint8Array {
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);

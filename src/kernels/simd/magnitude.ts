@@ -2,10 +2,10 @@ import type { Bracket, Within } from '../bracket.ts';
 import type { Arena } from './arena.ts';
 import { HISTOGRAM, HISTOGRAM_BYTES, RESULT } from './kernels.ts';
 
-/** Counters hold 32 bits; long before one can overflow they are emptied into float64. */
+/** Counters have 32 bits; they are moved to float64 long before one can overflow. */
 const FLUSH_AFTER: number = 2 ** 30;
 
-/** What one chunk held beside the counts. */
+/** Other results for one chunk, next to the counts. */
 export interface TopCount {
   readonly zeros: number;
   readonly nans: number;
@@ -13,8 +13,8 @@ export interface TopCount {
 
 /**
  * Histograms for a radix selection over the magnitudes of float32 elements, in two passes over any number of chunks and
- * tensors: {@link addTop} for all, {@link takeTop}, then {@link addLow} for all with the bin found, {@link takeLow}.
- * Lives in the arena's one counter area: one histogram an arena at a time, and one digit at a time.
+ * tensors: {@link addTop} for all, {@link takeTop}, then {@link addLow} for all with the found bin, {@link takeLow}. It
+ * uses the arena's only counter area: one histogram per arena at a time, and one digit at a time.
  */
 export class MagnitudeHistogram {
   readonly #arena: Arena;
@@ -34,18 +34,18 @@ export class MagnitudeHistogram {
     return { zeros, nans };
   }
 
-  /** Counts, by their lower 16 bits, those elements whose upper ones, without the sign, are `top`. */
+  /** Counts, by their lower 16 bits, the elements whose upper bits, without the sign, are `top`. */
   addLow(data: number, length: number, top: number): void {
     this.#room(length, () => this.#fold(1));
     this.#arena.kernels.countLow(data, length, top);
   }
 
-  /** The counts of {@link addTop}, [32768]; counting starts again. */
+  /** The counts of {@link addTop}, [32768]; the counters are reset. */
   takeTop(): Float64Array {
     return this.#take(4);
   }
 
-  /** The counts of {@link addLow}, [65536]; counting starts again. */
+  /** The counts of {@link addLow}, [65536]; the counters are reset. */
   takeLow(): Float64Array {
     return this.#take(1);
   }
@@ -62,7 +62,7 @@ export class MagnitudeHistogram {
     this.#pending += length;
   }
 
-  /** Empties the counters, `copies` of each bin, into float64. */
+  /** Moves the counters, `copies` per bin, to float64. */
   #fold(copies: 1 | 4): void {
     const bins = copies === 4 ? 32_768 : 65_536;
     this.#kept ??= new Float64Array(bins);
@@ -81,9 +81,9 @@ export class MagnitudeHistogram {
 }
 
 /**
- * Where the `count`-th smallest element lies.
+ * Finds the bin of the `count`-th smallest element.
  * @param counts - elements by bin; `count` is at least 1 and at most their sum
- * @returns the bin, and which of its elements it is, counted from 1
+ * @returns the bin, and the rank within it, counted from 1
  */
 export function findBin(counts: Float64Array, count: number): { readonly bin: number; readonly left: number } {
   let bin = 0;
@@ -92,17 +92,17 @@ export function findBin(counts: Float64Array, count: number): { readonly bin: nu
   return { bin, left };
 }
 
-/** What {@link zeroBelow} did. */
+/** The result of {@link zeroBelow}. */
 export interface Zeroed {
-  /** Ties still to be given to the chunks that follow. */
+  /** Ties left for the chunks that follow. */
   readonly ties: number;
-  /** Elements that are zero now and were not before. */
+  /** Elements newly zeroed. */
   readonly lost: number;
 }
 
 /**
- * In place: elements of float32 [length] at offset `data` with a magnitude below `threshold` become 0, and of the equal
- * ones the first `ties`. NaN is above every threshold.
+ * In place: elements of float32 [length] at offset `data` with a magnitude below `threshold` become 0, and so do the
+ * first `ties` equal ones. NaN is above every threshold.
  * @param threshold - the bits of a float32 without the sign: `(top << 16) | low` of the radix selection
  */
 export function zeroBelow(arena: Arena, data: number, length: number, threshold: number, ties: number): Zeroed {
@@ -112,7 +112,7 @@ export function zeroBelow(arena: Arena, data: number, length: number, threshold:
 }
 
 /**
- * Looks at float32 [length] at offset `data`: counts what lies below a bracket, and collects what lies inside.
+ * Scans float32 [length] at offset `data`: counts the elements below a bracket, and collects those inside.
  * @param out - offset of u32 [room], filled from its start
  */
 export function countWithin(

@@ -3,13 +3,13 @@ import type { BelowAndEqual, Order } from '../order.ts';
 import type { Arena } from './arena.ts';
 import { RESULT } from './kernels.ts';
 
-/** {@link Order} of values that lie in an arena. */
+/** {@link Order} for values in an arena. */
 export class ArenaOrder implements Order {
   readonly #arena: Arena;
   readonly #room: number;
   readonly #held: number;
 
-  /** @param room - most values that `between` is asked of */
+  /** @param room - maximum number of values for `between` */
   constructor(arena: Arena, room: number) {
     this.#arena = arena;
     this.#room = room;
@@ -32,9 +32,9 @@ export class ArenaOrder implements Order {
 }
 
 /**
- * The `rank`-th smallest of u32 [length] at offset `data`, counted from 1: by bisection, in at most as many looks at
- * them as the bracket has bits, whatever their order.
- * @param bracket - where it is known to lie
+ * The `rank`-th smallest of u32 [length] at offset `data`, counted from 1. It bisects, so the number of passes is at
+ * most the number of bits of the bracket, whatever the order.
+ * @param bracket - known to contain it
  */
 export function nthSmallest(arena: Arena, data: number, length: number, rank: number, bracket: Bracket): number {
   let { low, high } = bracket;
@@ -47,7 +47,7 @@ export function nthSmallest(arena: Arena, data: number, length: number, rank: nu
   return low;
 }
 
-/** How many of u32 [length] at offset `data`, magnitudes all, are below one, and how many equal to it. */
+/** Number of magnitudes, in u32 [length] at offset `data`, below one and equal to it. */
 export function countBelowAndEqual(arena: Arena, data: number, length: number, bits: number): BelowAndEqual {
   arena.kernels.countBeside(data, length, bits);
   const [less = 0, equal = 0] = arena.uint32s(RESULT, 2);

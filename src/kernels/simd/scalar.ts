@@ -7,7 +7,7 @@ import { scalarConversions } from './scalarConvert.ts';
 import { scalarLowbits } from './scalarLowbits.ts';
 import { scalarMagnitudes } from './scalarMagnitude.ts';
 
-/** The kernels in TypeScript, over the memory `buffer` gives: the reference kernels, and what they do not have. */
+/** The kernels in TypeScript, over the memory from `buffer`: the reference kernels, and a few that exist only here. */
 export function scalarKernels(buffer: () => ArrayBuffer): Kernels {
   const floats = (at: number, length: number): Float32Array => new Float32Array(buffer(), at, length);
   const ints = (at: number, length: number): Int32Array =>

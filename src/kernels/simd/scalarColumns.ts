@@ -3,7 +3,7 @@ import type { ColumnKernels } from './columns.ts';
 
 const { fround } = Math;
 
-/** The kernels of columns in TypeScript: the reference, row after row. */
+/** The column kernels in TypeScript: the reference, row by row. */
 export function scalarColumns(buffer: () => ArrayBuffer): ColumnKernels {
   const floats = (at: number, length: number): Float32Array => new Float32Array(buffer(), at, length);
   const bytes = (at: number, length: number): Uint8Array => new Uint8Array(buffer(), at, length);
@@ -103,7 +103,7 @@ function putLine(line: Float32Array | Uint8Array, matrix: Float32Array | Uint8Ar
   });
 }
 
-/** 1 for all scores but the `keep` largest; the first of equal ones goes. */
+/** 1 for all scores but the `keep` largest; among equal ones the first is chosen. */
 function chosen(scores: Float32Array, keep: number): number[] {
   const most = scores.length - keep;
   return Array.from(scores, (own, one) => {
@@ -112,7 +112,7 @@ function chosen(scores: Float32Array, keep: number): number[] {
   });
 }
 
-/** A value less the errors of the columns `from … to`, each times its factor. */
+/** A value minus the errors of the columns `from … to`, each times its factor. */
 function settled(
   value: number,
   errors: Float32Array,
@@ -128,7 +128,7 @@ function settled(
   return left;
 }
 
-/** The code less the zero point that is nearest; 0 where the scale is. */
+/** The nearest code minus the zero point; 0 if the scale is 0. */
 function nearest(value: number, scale: number, zero: number, bits: number): number {
   if (scale === 0) return 0;
   const steps = fround(value / scale);

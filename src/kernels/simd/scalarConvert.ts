@@ -9,7 +9,7 @@ export function scalarConversions(
     (format: FloatFormat): Kernels['halfToFloat'] =>
     (data, length, out) => {
       const converted = toFloat32(new Uint8Array(buffer(), data, 2 * length), format);
-      // As bytes: a float32 NaN that goes through a number may lose its payload.
+      // As bytes: converting a float32 NaN to a number may lose its payload.
       new Uint8Array(buffer(), out, 4 * length).set(new Uint8Array(converted.buffer));
     };
 
@@ -37,7 +37,7 @@ export function halfBits(bits: number): number {
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff);
   if (magnitude >= 0x47800000) return sign | 0x7c00;
-  // What is cut off: 13 bits, more for results below 2^-14, which have fewer digits; below 2^-25 nothing is left.
+  // Bits to cut off: 13, more for results below 2^-14, which have fewer digits; below 2^-25 nothing remains.
   const exponent = magnitude >>> 23;
   if (exponent < 102) return sign;
   const cut = exponent < 113 ? 126 - exponent : 13;

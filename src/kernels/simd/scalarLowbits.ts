@@ -8,7 +8,7 @@ import { type Kernels, RESULT } from './kernels.ts';
 
 type Bits = 2 | 4 | 8;
 
-/** The kernels of few bits in TypeScript: the reference, over rows that are gathered one at a time. */
+/** The low-bit kernels in TypeScript: the reference, over rows that are gathered one at a time. */
 export function scalarLowbits(
   buffer: () => ArrayBuffer,
 ): Pick<Kernels, 'searchBlocks' | 'takeCodes' | 'chooseFactors'> {

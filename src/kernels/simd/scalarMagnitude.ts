@@ -22,7 +22,7 @@ export function scalarMagnitudes(
       for (let index = 0; index < length; index++) {
         const magnitude = (bits[index] as number) & 0x7fffffff;
         if (magnitude > INFINITY_BITS) nans++;
-        // Four copies of each counter, of which this one uses the first.
+        // There are four copies of each counter; this uses the first.
         const at = (magnitude >>> 16) << 2;
         counts[at] = (counts[at] as number) + 1;
       }
