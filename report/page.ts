@@ -38,19 +38,26 @@ function facts({ command, versions }: ReportData): HTMLElement {
   );
 }
 
-/** Size and loss, in a sentence. */
-function summary({ input, output, layers }: ReportData): HTMLElement {
-  const times = input.bytes / Math.max(output.bytes, 1);
-  const change =
-    times >= 1.005
-      ? `${times.toFixed(1)}× smaller`
-      : times <= 0.995
-        ? `${percent(1 / times - 1)} larger`
-        : 'the same size';
-  const known = layers.flatMap(({ sqnr }) => (typeof sqnr === 'number' ? [sqnr] : []));
-  const loss = known.length === 0 ? '' : `; weights keep ${decibels(Math.min(...known))} or more`;
-  const sizes = `${bytes(input.bytes)} → ${bytes(output.bytes)}`;
-  return element('p', { class: 'summary' }, `${sizes}, ${change}; ${layers.length} weights changed${loss}`);
+/** The result, and how it was checked. */
+function summary({ summary, layers, check }: ReportData): HTMLElement[] {
+  const result = `${summary}; ${layers.length} ${layers.length === 1 ? 'weight' : 'weights'} changed`;
+  const parts = [element('p', { class: 'summary' }, withUnits(result))];
+  if (check !== null) {
+    const { data, outputs, ratio } = check;
+    const shown = outputs.slice(0, OUTPUTS).map(({ name, sqnr }) => `${name} ${decibels(sqnr)}`);
+    const more = outputs.length > OUTPUTS ? [`${outputs.length - OUTPUTS} more outputs`] : [];
+    const figures = [...shown, ...more, `${ratio.toFixed(2)} of the time of a run`].join(', ');
+    parts.push(element('p', { class: 'soft' }, withUnits(`Both models were run (${data}): ${figures}.`)));
+  }
+  return parts;
+}
+
+/** Most outputs in a sentence. */
+const OUTPUTS = 8;
+
+/** A text in which numbers stay on the line of their units. */
+function withUnits(text: string): string {
+  return text.replaceAll(/(?<=\d) (?=(?:%|[kMGT]?B|dB)(?!\w))| (?=×)/g, '\u00a0');
 }
 
 /** All of the page as a file. */
@@ -155,9 +162,15 @@ function alone(sensitivity: ReportData['sensitivity']): Column<ReportLayer>[] {
   return [{ head: 'output loss', right: true, down: true, text, order }];
 }
 
+/** A note whose options are not broken at their dashes. */
+function withOptions(note: string): (Node | string)[] {
+  const parts = note.split(/(--[a-z][\w-]*(?: \d\S*)?)/);
+  return parts.map((part, index) => (index % 2 === 0 ? part : element('span', { class: 'whole' }, part)));
+}
+
 function left(data: ReportData): HTMLElement[] {
   const ofPasses = data.passes.flatMap(({ pass, notes }) => notes.map((note) => `${pass}: ${note}`));
-  const notes = [...data.notes, ...ofPasses].map((note) => element('li', {}, note));
+  const notes = [...data.notes, ...ofPasses].map((note) => element('li', {}, ...withOptions(note)));
   const skips = data.passes.flatMap(({ pass, skips }) => skips.map((skip) => ({ ...skip, pass })));
   const columns: Column<(typeof skips)[number]>[] = [
     { head: 'weight', text: (row) => row.weight, order: (row) => row.weight },
@@ -196,7 +209,7 @@ function page(data: ReportData): HTMLElement[] {
       ' → ',
       element('bdi', {}, baseName(data.output.name)),
     ),
-    summary(data),
+    ...summary(data),
     sizes(data),
     save(data),
     element('h2', {}, 'Where the bytes are'),

@@ -40,16 +40,18 @@ export async function runSteps(
   return report;
 }
 
-async function tell(made: RunReport, args: CommonValues, streams: Streams, color: boolean): Promise<void> {
+/** Prints the report. @returns it, with the figures of a check */
+async function tell(made: RunReport, args: CommonValues, streams: Streams, color: boolean): Promise<RunReport> {
   // Figures that would not be shown.
-  const unseen = args.quiet === true && args.json !== true;
+  const unseen = args.quiet === true && args.json !== true && args.report === undefined;
   const check = unseen ? undefined : await checkOf(args, made);
   const report: RunReport = check === undefined ? made : { ...made, check };
   endProgress();
   if (args.json) reportJson(streams.stdout, report);
-  if (args.quiet) return;
+  if (args.quiet) return report;
   const { render } = await import('./render.ts');
   streams.stderr.write(
     asCalled(render(report, { color, verbose: args.verbose === true, ...widthsOf(streams.stderr) })),
   );
+  return report;
 }

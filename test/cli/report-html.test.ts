@@ -119,7 +119,8 @@ describe('compress --report', () => {
     const cwd = folder();
     const args = ['prune', '--l1', '0.5', '--exclude', 'conv9', MLP, '-o', 'p.onnx', '--report', 'r.html'];
     done(compress(args, { cwd }));
-    const { layers, sensitivity, notes } = dataIn(join(cwd, 'r.html'));
+    const { summary, check, layers, sensitivity, notes } = dataIn(join(cwd, 'r.html'));
+    expect([summary, check]).toEqual([expect.stringContaining('204 kB → 204 kB, 50.0 % zeros'), null]);
     expect(notes).toEqual(['--exclude conv9 matches no weight and no node']);
     expect(layers.map((one) => [one.form, one.sparsity])).toEqual(Array(3).fill(['pruned', 0.5]));
     for (const { histogram, before, sqnr } of layers) {
@@ -353,7 +354,7 @@ const CHROMIUM = '/usr/bin/chromium';
     const args = ['quantize', '-q', '--calibrate', CNN_DATA, CNN, '-o', 'o.onnx', '--report', 'r.html'];
     done(compress([...args, '--exclude', 'conv9'], { cwd }));
     const found = dom(join(cwd, 'r.html'));
-    expect(found).toContain('<li>--exclude conv9 matches no weight and no node</li>');
+    expect(found).toContain('<span class="whole">--exclude</span> conv9 matches no weight and no node</li>');
     expect(found).toContain('<h2>Sensitivity</h2>');
     expect(found.match(/<tr class="selectable/g)).toHaveLength(4);
     expect(found).toMatch(
@@ -362,8 +363,9 @@ const CHROMIUM = '/usr/bin/chromium';
     expect(found.match(/<canvas/g)).toHaveLength(1);
     // The verdict; bars of the bytes, and of the loss with the longest first.
     expect(found).toMatch(
-      /<p class="summary">314 kB → 86\.6 kB, 3\.6× smaller; 4 weights changed; weights keep 4\d\.\d dB or more/,
+      /<p class="summary">314&nbsp;kB → 86\.6&nbsp;kB, 3\.6× smaller, SQNR 4\d\.\d&nbsp;dB, time&nbsp;×\d\.\d\d; 4 weights changed</,
     );
+    expect(found).toMatch(/Both models were run \(digits-cnn-calib\.npz: 8 samples\): logits 4\d\.\d&nbsp;dB, /);
     expect(found.match(/class="bars" role="group"/g)).toHaveLength(3);
     // The largest weight comes first, its histogram below it; of loss a column can be sorted.
     expect(found).toMatch(/<th[^>]*aria-sort="descending"[^>]*><button[^>]*>before</);

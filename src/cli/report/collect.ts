@@ -9,8 +9,9 @@ import { unpackWeights } from '../../passes/pack/unpack.ts';
 import { openPath } from '../open.ts';
 import type { RunReport } from '../pipe.ts';
 import type { Progress } from '../progress.ts';
-import type { ReportData, ReportLayer, Sensitivity, Verdict } from './data.ts';
-import { layerRows } from './layers.ts';
+import { verdictOf } from '../verdict.ts';
+import type { ReportCheck, ReportData, ReportLayer, Sensitivity, Verdict } from './data.ts';
+import { layerRows, plainDecibels } from './layers.ts';
 import { bytesOf, hashed, outsideOf } from './side.ts';
 
 /** What a report is made from. */
@@ -50,6 +51,7 @@ export async function collect(from: Collected): Promise<ReportData> {
       { ...now, files: await hashed(after, now.name, onRead) },
     ];
     return {
+      summary: verdictOf(report, (text) => text),
       command: [PROGRAM, ...from.argv].map(quoted).join(' '),
       versions: [
         { name: PROGRAM, version: ownVersion() },
@@ -65,7 +67,8 @@ export async function collect(from: Collected): Promise<ReportData> {
           return { weight, node, opType, elements, reason, detail };
         }),
       })),
-      verdict: await verdictOf(from.written, report),
+      verdict: await loadingOf(from.written, report),
+      check: checkOf(report),
       sensitivity: await from.sensitivity(),
     };
   } finally {
@@ -87,8 +90,15 @@ async function compared(
   return layerRows(before, after, passes, progress('comparing', 'bytes'));
 }
 
+/** The figures of a check, if there was one. */
+function checkOf({ check }: RunReport): ReportCheck | null {
+  if (check === undefined || typeof check === 'string') return null;
+  const { data, samples, outputs, ratio } = check;
+  return { data, samples, ratio, outputs: outputs.map(({ name, sqnr }) => ({ name, sqnr: plainDecibels(sqnr) })) };
+}
+
 /** Loads the model in ONNX Runtime and describes what it will run. */
-async function verdictOf(path: string, { output = '', passes }: RunReport): Promise<Verdict> {
+async function loadingOf(path: string, { output = '', passes }: RunReport): Promise<Verdict> {
   try {
     const { kernels, unfused, madeFloat } = await inspectKernels(path);
     return {

@@ -103,8 +103,21 @@ export interface ReportSide {
   readonly roles: readonly ReportRole[];
 }
 
+/** What running both models showed. */
+export interface ReportCheck {
+  /** What they were fed. */
+  readonly data: string;
+  readonly samples: number;
+  /** SQNR of each output in dB. */
+  readonly outputs: readonly { readonly name: string; readonly sqnr: number | 'Infinity' | null }[];
+  /** Time of a run relative to the model before. */
+  readonly ratio: number;
+}
+
 /** All that the report page shows. */
 export interface ReportData {
+  /** The result in a few words, as on a terminal. */
+  readonly summary: string;
   /** The command, quoted for a shell. */
   readonly command: string;
   readonly versions: readonly { readonly name: string; readonly version: string }[];
@@ -119,6 +132,8 @@ export interface ReportData {
   }[];
   readonly layers: readonly ReportLayer[];
   readonly verdict: Verdict;
+  /** Null if the models were not run. */
+  readonly check: ReportCheck | null;
   /** Null where there is no data. */
   readonly sensitivity: Sensitivity | null;
 }

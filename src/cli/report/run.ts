@@ -21,14 +21,14 @@ import { sensitivityOf } from './sensitivity.ts';
 
 /**
  * Runs the steps as {@link pipe} does, then writes the page for `--report`.
- * @param tell - prints the report, as without a page
+ * @param tell - prints the report, as without a page, and returns it with the figures of a check
  * @throws CompressError as {@link pipe}; then no page is written
  */
 export async function reported(
   args: CommonValues,
   steps: readonly Step[],
   streams: Streams,
-  tell: (report: RunReport) => Promise<void>,
+  tell: (report: RunReport) => Promise<RunReport>,
 ): Promise<RunReport> {
   const path = await reportTarget(args);
   const target = outputOf(args, streams);
@@ -41,8 +41,7 @@ export async function reported(
   try {
     // Opened now, because the result may replace the file.
     if (file !== undefined) before = await openPath(file);
-    const report = await pipe(args, streams, steps, beside);
-    await tell(report);
+    const report = await tell(await pipe(args, streams, steps, beside));
     before ??= await beside.open();
     const copied = await beside.finish();
     const unreadable = replaced
