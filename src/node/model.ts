@@ -108,13 +108,13 @@ export async function writeModel(
   return writeFile(model, lead.path, options);
 }
 
-/** Writes a model to a file that a path leads to: its data goes beside it, not beside a link. */
+/** Writes a model to the file that a path leads to: its data goes next to that file, not next to a link. */
 async function writeFile(model: Model, target: string, options: WriteOptions): Promise<Written> {
   const planned = { mode: options.data ?? 'auto', chunks: options.chunks, adding: options.adding };
   const dataName = `${basename(target)}.data`;
   const plan = planModel(model, { ...planned, dataName });
   const overwrite = options.overwrite ?? false;
-  // Both sinks are opened before a byte is written: a refusal then costs nothing.
+  // Open both sinks before writing, so that a refusal costs nothing.
   const main = await fileSink(target, { overwrite });
   const sinks = [main];
   const dataFiles: string[] = [];
@@ -150,8 +150,8 @@ async function writeHashed(parts: readonly Part[], sink: Sink, wrote: (byteLengt
 }
 
 /**
- * Runs the work, then finishes every sink, together; whatever fails, all are aborted. A model whose files changed while
- * they were read is a failure too: what was written would be of two models.
+ * Runs the work, then finishes all sinks together; on any failure, all are aborted. It is also a failure if a file of
+ * the model changed while it was read, because the output would mix two versions.
  */
 async function guarded(model: Model, sinks: readonly Sink[], work: () => Promise<void>): Promise<void> {
   try {
@@ -164,7 +164,7 @@ async function guarded(model: Model, sinks: readonly Sink[], work: () => Promise
   }
 }
 
-/** Copies the data files of an untouched model to the folder it goes to, unless the same ones lie there already. */
+/** Copies the data files of an untouched model to the target folder, unless identical ones are already there. */
 async function copyDataFiles(model: Model, target: string, overwrite: boolean, sinks: Sink[]): Promise<string[]> {
   const origin = modelOrigins.get(model);
   const copied: string[] = [];
@@ -179,7 +179,7 @@ async function copyDataFiles(model: Model, target: string, overwrite: boolean, s
     }
     if (seen.has(path)) continue;
     seen.add(path);
-    // A link that the new model could not follow, as into a cache, is not a file for it.
+    // A link that the new model could not follow, such as into a cache, does not count as its file.
     if ((await holds(path, source)) && (await maySee(target, path))) continue;
     await mkdir(dirname(path), { recursive: true }).catch((cause: unknown) => {
       throw ioError(path, cause);
@@ -195,7 +195,8 @@ async function copyDataFiles(model: Model, target: string, overwrite: boolean, s
 }
 
 /**
- * A data file keeps its name, so two models may want the same one; to replace it would break the model that is there.
+ * The error for an existing data file: data files keep their names, so two models may want the same one, and replacing
+ * it would break the existing model.
  */
 function nameTaken(cause: unknown, target: string): unknown {
   if (!(cause instanceof CompressError) || cause.code !== 'exists') return cause;

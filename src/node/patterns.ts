@@ -2,23 +2,23 @@ import { createContext, Script } from 'node:vm';
 import { CompressError } from '../errors.ts';
 import type { PatternTester } from '../layers/pattern.ts';
 
-/** How long an expression may take on the names of a model, in milliseconds. */
+/** Maximum time for an expression on the names of a model, in milliseconds. */
 const MAX_TIME = 2_000;
-/** What a call costs that matches at once, in milliseconds: no part of the expression's own time. */
+/** Time of a call that matches at once, in milliseconds; it is not counted as time of the expression. */
 const OVERHEAD = 0.5;
-/** Of a long expression, in an error. */
+/** Maximum length of an expression in an error. */
 const SHOWN = 100;
 
 const SCRIPT = new Script('names.some((name) => { expression.lastIndex = 0; return expression.test(name); })');
 const asked: { expression?: RegExp; names?: readonly string[] } = Object.create(null);
 const context = createContext(asked);
 /**
- * A test of names that ends: V8 ends a script that takes too long, which a plain call of `RegExp.test` cannot be.
- * @param limit - how long an expression may take on all the names it is tested on, in milliseconds
- * @returns a function that throws CompressError `limit`, with the expression, where it takes longer
+ * Tests names with a time limit: V8 can stop a script that takes too long, but not a plain call of `RegExp.test`.
+ * @param limit - maximum time for an expression on all names it is tested on, in milliseconds
+ * @returns a function that throws CompressError `limit`, with the expression, if it takes longer
  */
 export function boundedTester(limit: number = MAX_TIME): PatternTester {
-  /** Milliseconds each expression has taken so far. */
+  /** Milliseconds used by each expression so far. */
   const spent = new WeakMap<RegExp, number>();
   return (expression, names) => {
     const before = spent.get(expression) ?? 0;

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
-/** The version alone on the first line, then what else a bug report needs. ONNX Runtime is looked for, not loaded. */
+/**
+ * The version alone on the first line, then everything else a bug report needs. ONNX Runtime is located, not loaded.
+ */
 export function versionText(): string {
   const own = ownVersion();
   const runtime = runtimeVersion();

@@ -2,43 +2,43 @@ import { addGram, addSquares, mirror } from '../../kernels/importance/gram.ts';
 import type { Session } from '../runtime/session.ts';
 import { GramPanels } from './panels.ts';
 
-/** How far sums go in float32, before they are added to others in float64. */
+/** How much is summed in float32 before it is added to the float64 sums. */
 interface Floats {
-  /** Rows that one multiplication sums over. */
+  /** Rows summed by one multiplication. */
   readonly rows: number;
-  /** Multiplications whose results are added up. */
+  /** Multiplications whose results are summed in float32. */
   readonly times: number;
 }
 
-/** Adding in float64 takes as long as multiplying a hundred rows: nothing for few columns, too long for many. */
+/** Adding in float64 takes as long as multiplying a hundred rows: negligible for few columns, too slow for many. */
 const EXACT: Floats = { rows: 128, times: 1 };
 const LONG: Floats = { rows: 512, times: 8 };
 
-/** Columns up to which sums are as exact as can be. */
+/** Up to this number of columns, sums are as exact as possible. */
 const FEW = 256;
 
-/** Matrices of so many columns at most are summed here, in float64: asking ONNX Runtime would take longer. */
+/** Matrices with at most this number of columns are summed here, in float64: calling ONNX Runtime would take longer. */
 export const NARROW = 48;
 
-/** Rows of them that are summed together. */
+/** Rows of these matrices that are summed together. */
 const NEAR = 64;
 
 /** Sums of the vectors of one group: `Σ x xᵀ`, or only its diagonal. */
 export interface VectorSums {
-  /** How many vectors were added, and how many they stand for. */
+  /** Number of vectors added, and the number they represent. */
   readonly rows: number;
   readonly of: number;
   /**
-   * @param rows - one vector after the other; copied
-   * @param weight - how many each of them stands for
-   * @returns what to wait for before the next call, if anything
+   * @param rows - consecutive vectors; copied
+   * @param weight - number of vectors that each of them represents
+   * @returns a promise to await before the next call, if necessary
    */
   add(rows: Float32Array, weight: number): Promise<void> | undefined;
-  /** Adds what still waits. `sums` is complete then. */
+  /** Adds the buffered rows. `sums` is then complete. */
   finish(): Promise<void>;
 }
 
-/** Sums that count the vectors of so many columns that they are given. */
+/** Wraps sums so that they count the vectors they are given, `columns` elements each. */
 function counted(columns: number, { add, finish }: Pick<VectorSums, 'add' | 'finish'>): VectorSums {
   const sums = {
     rows: 0,
@@ -68,10 +68,10 @@ export function squareSums(sums: Float64Array, factor: number): VectorSums {
   });
 }
 
-/** A session of `openGram` that is opened when it is needed first. */
+/** Opens a session of `openGram` on first use. */
 export type VectorGram = () => Promise<Session>;
 
-/** `Σ x xᵀ`. @param sums - gives `[columns, columns]` to add to, once it is needed */
+/** `Σ x xᵀ`. @param sums - returns `[columns, columns]` to add to, when it is needed */
 export function gramSums(sums: () => Float64Array, columns: number, factor: number, gram: VectorGram): VectorSums {
   return columns <= NARROW ? narrowSums(sums, columns, factor) : wideSums(sums, columns, factor, gram);
 }
@@ -103,7 +103,7 @@ function wideSums(sums: () => Float64Array, columns: number, factor: number, gra
     summed++;
     if (summed % times === 0) panels.moveTo(sums(), factor);
   };
-  /** Takes rows from the element `done` on: as many as are multiplied together, or copies what waits for more. */
+  /** Takes rows from element `done` on: as many as are multiplied together, or fewer, which are buffered. */
   const fill = (rows: Float32Array, weight: number, done: number): Promise<void> | undefined => {
     const end = Math.min(rows.length, done + (chunk - waiting) * columns);
     const own = rows.subarray(done, end);
@@ -130,7 +130,7 @@ function wideSums(sums: () => Float64Array, columns: number, factor: number, gra
   });
 }
 
-/** Copies rows so that their products are `weight` times those of what is copied. */
+/** Copies rows, scaled so that their products are multiplied by `weight`. */
 function put(buffer: Float32Array, at: number, rows: Float32Array, weight: number): void {
   buffer.set(rows, at);
   if (weight === 1) return;

@@ -5,30 +5,30 @@ import { type Attribute, attribute, createNode, type Node } from '../../ir/node.
 import type { Places } from '../../ir/places.ts';
 import { constant } from '../../ir/tensor.ts';
 
-/** A model whose main graph has the values that were asked for, under these names. */
+/** A model whose main graph defines the requested values, under these names. */
 export interface HandedOut {
   readonly model: Model;
-  /** By what the value is called in the whole model, see `Places`. */
+  /** By the unique name of the value in the model, see `Places`. */
   readonly names: ReadonlyMap<string, string>;
 }
 
-/** A value on its way out: what it is called in the whole model, and in the graph it has come to. */
+/** A value that is passed outwards: its unique name in the model, and its name in the current graph. */
 interface Leaving {
   readonly key: string;
   readonly name: string;
 }
 
 /**
- * Has branches of If hand out float32 values inside them: as further outputs of the If, up to the main graph. The
- * branch that does not run gives a tensor without elements.
+ * Makes branches of If return float32 values inside them as extra outputs of the If, up to the main graph. The branch
+ * that does not run returns an empty tensor.
  *
  * ```
  * before  y = If (c)          then: x ── Conv ── a ── Relu ── t                else: e
  * after   y, a_out = If (c)   then: x ── Conv ── a ── Relu ── t, a             else: e, Constant [0]
  * ```
  *
- * The model itself stays as it is: the one returned is over the same leaves, and must not outlive it. It is the model
- * itself where all values are of the main graph.
+ * The model itself does not change. The result shares its leaves and must not outlive it. If all values are in the main
+ * graph, the result is the model itself.
  *
  * @param keys - values of the main graph and of branches
  */
@@ -56,7 +56,7 @@ class Opening {
     this.#names = names;
   }
 
-  /** A graph over the same leaves, and the values that it has for those outside. */
+  /** A graph over the same leaves, and the values that it passes outwards. */
   open(graph: Graph): { readonly graph: Graph; readonly leaving: Leaving[] } {
     const leaving = [...(this.#wanted.get(graph) ?? [])];
     const nodes = graph.nodes.map((node) => {
@@ -89,8 +89,8 @@ class Opening {
   }
 
   /**
-   * The branch with an output for each value that leaves the If: its own ones, and nothing for those of the other
-   * branch.
+   * The branch with an output for each value that leaves the If: its own values, and an empty tensor for those of the
+   * other branch.
    */
   #giving(body: { readonly graph: Graph; readonly leaving: readonly Leaving[] }, all: readonly Leaving[]): Graph {
     if (all.length === 0) return body.graph;

@@ -19,11 +19,11 @@ export interface CalibrateOptions {
   /** Percentage of the elements that the observer `percentile` keeps: above 0, at most 100. */
   readonly percentile?: number;
   /**
-   * Values for which the means, powers and peaks of each channel are wanted too, each with its channel axis (negative
-   * counts from the end).
+   * Values whose means, powers and peaks per channel are also measured, with their channel axes (negative counts from
+   * the end).
    */
   readonly means?: ReadonlyMap<string, number>;
-  /** Values of one element whose means over all runs are wanted. */
+  /** One-element values whose means over all runs are measured. */
   readonly figures?: readonly string[];
   /**
    * Bytes per sample that the values observed in one pass may take; if all take more, the data is read several times.
@@ -33,7 +33,7 @@ export interface CalibrateOptions {
   readonly onProgress?: OnProgress;
 }
 
-/** What each option takes. */
+/** The expected type of each option. */
 const CALIBRATE_SHAPE: Shape<CalibrateOptions> = {
   observer: ACTIVATION_ROWS.observer,
   percentile: 'number',
@@ -43,7 +43,7 @@ const CALIBRATE_SHAPE: Shape<CalibrateOptions> = {
   onProgress: 'function',
 };
 
-/** What {@link calibrate} does by default. */
+/** Defaults of {@link calibrate}. */
 export const CALIBRATE_DEFAULTS: Required<Omit<CalibrateOptions, 'onProgress' | 'means' | 'figures'>> = {
   observer: DEFAULT_OBSERVER,
   percentile: PERCENTILE,
@@ -63,20 +63,18 @@ export interface Calibration {
 }
 
 /**
- * Runs the model on samples and chooses a range for each of the values. The model is not changed: a temporary copy runs
- * that ends after the last of the values. Only the extent and a histogram of a value are kept, so memory does not grow
- * with the number of samples. The data is read once or, for observers with a histogram, twice for each chunk of values;
- * its first sample is read once more.
+ * Runs the model on samples and chooses a range for each of the values. The model is not changed: a temporary copy that
+ * ends after the last of the values is run. Only the extent and a histogram of each value are kept, so memory does not
+ * grow with the number of samples. The data is read once, or twice for each chunk of values if the observer needs
+ * histograms; its first sample is read once more.
  *
- * @param values - names of values, see `Places`: of the main graph, and of branches of If, which output them (a
- *   branch that does not run shows nothing). Repeated names count once; those of `options.means` are added
+ * @param values - names of values, see `Places`: of the main graph, and of branches of If, which return them as outputs
+ * (a branch that does not run is not observed). Repeated names count once; those of `options.means` are added
  * @param data - samples with all inputs of the model
  * @returns ranges in the order of `values`
  * @throws CompressError `options`; `data` if there are no samples; `runtime` if ONNX Runtime is missing or fails
- * @example
- * await using model = await readModel('model.onnx');
- * const data = await openData('calib.npz', await modelInputs(model));
- * const { ranges } = await calibrate(model, calibrationValues(model), data);
+ * @example await using model = await readModel('model.onnx'); const data = await openData('calib.npz', await
+ * modelInputs(model)); const { ranges } = await calibrate(model, calibrationValues(model), data);
  */
 export async function calibrate(
   model: Model,
@@ -116,7 +114,7 @@ export async function calibrate(
   }
 }
 
-/** A value, and what is known of it. */
+/** A value, and what was observed. */
 type Found = readonly [key: string, answer: RangeAnswer];
 
 function checkOptions({ percentile, tapBytes }: typeof CALIBRATE_DEFAULTS): void {
@@ -126,7 +124,7 @@ function checkOptions({ percentile, tapBytes }: typeof CALIBRATE_DEFAULTS): void
   if (!(tapBytes > 0)) throw new CompressError('options', 'tapBytes', `is ${tapBytes}; it must be positive`);
 }
 
-/** Whether a value differs from sample to sample, and can be seen; a note tells why not. */
+/** Whether a value varies between samples and can be observed; otherwise adds a note that says why. */
 function canTap(places: Places, key: string, notes: string[]): boolean {
   const value = places.find(key);
   if (value === undefined) throw new CompressError('options', `'${key}'`, 'the main graph has no value with this name');
@@ -139,7 +137,7 @@ function canTap(places: Places, key: string, notes: string[]): boolean {
   return hidden === undefined && !weight;
 }
 
-/** What there is to say of values: of a branch that never ran one sentence for all. */
+/** Notes about values; a branch that never ran gets one sentence for all its values. */
 function notesOf(places: Places, found: readonly Found[]): string[] {
   const notes: string[] = [];
   const never = new Map<Graph, number>();

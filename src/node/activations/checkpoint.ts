@@ -8,11 +8,11 @@ import type { FeedTensor, Sample } from '../data/types.ts';
 import { type ScratchFile, scratchFile } from '../files/scratch.ts';
 import { needOf, readBy } from './cut.ts';
 
-/** Bytes of values of all samples. */
+/** Bytes of values of all samples that may be kept. */
 export interface CheckpointLimits {
-  /** Where they would be more, the model runs from its inputs. */
+  /** If more were needed, the model runs from its inputs. */
   readonly most: number;
-  /** So many stay in memory; the others go to a temporary file. */
+  /** This many stay in memory; the rest goes to a temporary file. */
   readonly held: number;
 }
 
@@ -23,27 +23,27 @@ const KEPT: ReadonlySet<DType> = new Set([
   ...(['int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64'] as const),
 ]);
 
-/** Whether a value of a type can be fetched and fed again. */
+/** Whether a value of this type can be fetched and fed again. */
 export function canKeep(dtype: DType): boolean {
   return KEPT.has(dtype);
 }
 
-/** The samples of a model that begins at some node: what its main graph reads from there on. */
+/** The samples of a model that starts at an inner node: the values that its main graph reads from there on. */
 export interface Checkpoint {
   /** Values that are fed, with their types. */
   readonly given: ReadonlyMap<string, ValueInfo>;
-  /** How many nodes of the main graph lie before it. */
+  /** Number of nodes of the main graph before it. */
   readonly place: number;
-  /** Whether the nodes before it still give the same, and the values can be computed from it. */
+  /** Whether the nodes before it are unchanged, and the values can be computed from it. */
   reaches(model: Model, values: readonly string[]): boolean;
   samples(): AsyncIterable<Sample>;
   close(): Promise<void>;
 }
 
 /**
- * The values that nodes from a place of the main graph on read of what the nodes before it make of the inputs. What is
- * made of weights alone is not among them: it may change, and is soon made again.
- * @param place - of the first of those nodes
+ * The values computed from inputs before a place of the main graph that later nodes read. Values computed only from
+ * weights are not included: weights may change, and these values are quickly recomputed.
+ * @param place - index of the first of the later nodes
  */
 export function frontierOf({ graph }: Model, place: number): string[] {
   const varying = varyingOf(graph);
@@ -66,7 +66,7 @@ function fedTo(graph: Graph): string[] {
   return graph.fedInputs.map(({ name }) => name);
 }
 
-/** Makes a checkpoint while a model runs on its samples. */
+/** Records a checkpoint while a model runs on its samples. */
 export class Recorder {
   /** Names of the values to keep. */
   readonly values: readonly string[];
@@ -82,8 +82,8 @@ export class Recorder {
   #finished = false;
 
   /**
-   * @param place - of the first node that reads, in the main graph
-   * @param samples - how many there will be, as far as is known
+   * @param place - index of the first reading node in the main graph
+   * @param samples - expected number of samples, if known
    */
   constructor(model: Model, place: number, samples: number, limits: CheckpointLimits = LIMITS) {
     this.#model = model;
@@ -93,12 +93,12 @@ export class Recorder {
     this.values = frontierOf(model, place);
   }
 
-  /** Whether there is any use in showing it further samples. */
+  /** Whether further samples are useful. */
   get open(): boolean {
     return !this.#failed;
   }
 
-  /** @param value - those of this sample, fed or computed */
+  /** @param value - returns values of this sample, fed or computed */
   async add(sample: Sample, value: (name: string) => FeedTensor | undefined): Promise<void> {
     if (this.#failed) return;
     const tensors = this.values.map((name) => [name, value(name)] as const);
@@ -117,13 +117,13 @@ export class Recorder {
       }
       this.#kept.push(readerOf(sample.label, readers));
     } catch (cause) {
-      // A full disk: the model runs from its inputs then.
+      // If the disk is full, the model runs from its inputs.
       if (!(cause instanceof CompressError)) throw cause;
       this.#failed = true;
     }
   }
 
-  /** The checkpoint; undefined if it would be too large, or holds what cannot be fed. */
+  /** The checkpoint; undefined if it would be too large, or has values that cannot be fed. */
   async finish(): Promise<Checkpoint | undefined> {
     if (this.#failed || this.#kept.length === 0) return undefined;
     this.#finished = true;
@@ -140,12 +140,12 @@ export class Recorder {
     };
   }
 
-  /** Gives back what no checkpoint needs. */
+  /** Frees what no checkpoint needs. */
   async close(): Promise<void> {
     if (!this.#finished) await this.#scratch.close();
   }
 
-  /** The type of a value, with the dims that all samples have. */
+  /** Records the type of a value, with the dims that all samples share. */
   #note(name: string, { dtype, dims }: FeedTensor): void {
     const known = this.#given.get(name);
     if (known === undefined) this.#given.set(name, { name, dtype, dims });
@@ -169,7 +169,7 @@ export class Recorder {
   }
 }
 
-// Functions of their own: a closure keeps all that any closure beside it names, here the data itself.
+// Separate functions, because a closure keeps alive everything that its sibling closures use, here the data.
 
 function readerOf(
   label: string,
@@ -194,13 +194,13 @@ function fromFile(dtype: DType, dims: readonly number[], read: () => Promise<Uin
   };
 }
 
-/** Whether the values can be computed from those given and from weights alone. */
+/** Whether the values can be computed from the given ones and from weights. */
 function isCut(model: Model, wanted: readonly string[], given: ReadonlyMap<string, ValueInfo>): boolean {
   const { read } = needOf(model, wanted, new Set(given.keys()));
   return model.graph.fedInputs.every(({ name }) => given.has(name) || !read.has(name));
 }
 
-/** All that decides what the values are, but the inputs. */
+/** Everything that determines the values, apart from the inputs. */
 function leavesBefore(model: Model, values: readonly string[]): object[] {
   const { nodes, read } = needOf(model, values);
   const { graph, functions } = model;
@@ -212,7 +212,7 @@ function leavesBefore(model: Model, values: readonly string[]): object[] {
 
 const NONE = {};
 
-/** A node, and what is inside its bodies, which change. */
+/** A node, and the contents of its bodies, which are mutable. */
 function leavesOf(node: Node): object[] {
   const inside = (body: Graph): object[] => [...body.initializers.values(), ...body.nodes.flatMap(leavesOf)];
   return [node, ...bodiesOf(node).flatMap(inside)];

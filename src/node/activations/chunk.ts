@@ -13,7 +13,7 @@ import { openTapped, tapSizes } from './tap.ts';
 /** Where samples come from: the data, or a checkpoint, whose values are fed in place of the inputs. */
 export type Start = Pick<DataSet, 'samples' | 'description'> & Partial<Pick<Checkpoint, 'given' | 'place'>>;
 
-/** What is run, and from where. */
+/** What to run, and from where. */
 export interface Run {
   readonly opened: HandedOut;
   readonly start: Start;
@@ -21,28 +21,28 @@ export interface Run {
   readonly progress: Progress;
 }
 
-/** A value that is asked about: what it is called in the whole model, and in the model that is run. */
+/** A requested value: its unique name in the model, and its name in the model that runs. */
 export interface Wanted {
   readonly key: string;
   readonly name: string;
 }
 
-/** Values that are looked at together, in a session of their own. */
+/** Values that are observed together, in one session. */
 export interface Chunk {
   readonly values: readonly Wanted[];
   /** By the key of each value. */
   readonly tallies: ReadonlyMap<string, readonly Tally<unknown>[]>;
-  /** How often the data is read for them. */
+  /** Number of passes over the data. */
   readonly passes: number;
 }
 
 /**
- * ONNX Runtime's JavaScript keeps what is fetched in plain objects, where this name is not a key. Such a value is not
- * seen.
+ * ONNX Runtime's JavaScript keeps fetched values in plain objects, where this name is not a key. Such a value cannot be
+ * observed.
  */
 const UNNAMEABLE = '__proto__';
 
-/** Cuts the values, in their order, into chunks whose bytes for one sample stay below a limit. */
+/** Groups the values, in order, into chunks whose bytes for one sample stay below a limit. */
 export async function chunksOf(
   { opened: { model }, start }: Pick<Run, 'opened' | 'start'>,
   values: readonly Wanted[],
@@ -50,7 +50,7 @@ export async function chunksOf(
   limit: number,
 ): Promise<Chunk[]> {
   const inner = values.map(({ name }) => name).filter((name) => !isFed(model, start, name));
-  // One value must be looked at, however large it is.
+  // A single value is observed whatever its size.
   const sizes =
     inner.length < 2
       ? new Map<string, number>()
@@ -66,8 +66,8 @@ export async function chunksOf(
 }
 
 /**
- * Runs the model, cut after the values of a chunk, on every sample, and shows these to what counts them.
- * @param later - passes over the data that come after those of this chunk
+ * Runs the model, cut after the values of a chunk, on every sample, and passes these values to their tallies.
+ * @param later - passes over the data that follow those of this chunk
  */
 export async function look(run: Run, { values, tallies, passes }: Chunk, later: number): Promise<void> {
   const { opened, start, recorder, progress } = run;
@@ -76,7 +76,7 @@ export async function look(run: Run, { values, tallies, passes }: Chunk, later: 
   const inner = [...new Set([...asked, ...(recorder?.values ?? [])])].filter((name) => !isFed(model, start, name));
   const tapped = inner.length === 0 ? undefined : await openTapped(cutModel(model, inner, start.given), inner);
   try {
-    // Values of other types than numbers are not outputs of a session.
+    // A session cannot output values that are not numbers.
     const all = tapped?.session.outputNames.filter((name) => name !== UNNAMEABLE) ?? [];
     const alone = all.filter((name) => asked.has(name));
     for (let pass = 0; pass < passes; pass++) {
@@ -99,7 +99,7 @@ export async function look(run: Run, { values, tallies, passes }: Chunk, later: 
   }
 }
 
-/** Shows a value to all that count it, where it has elements that are floats. */
+/** Passes a value to all its tallies if it has float elements. */
 async function show(
   tallies: readonly Tally<unknown>[],
   value: string,

@@ -2,21 +2,21 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { once } from '../../kernels/once.ts';
 
-/** So many bytes of arrays may be garbage before it is looked for. */
+/** Bytes of arrays that may become garbage before a collection. */
 const SLACK: number = 32 * 2 ** 20;
 
-/** What was left when it was looked for last. */
+/** Bytes in use after the last collection. */
 let needed = 0;
 
-/** V8's own function. */
+/** V8's own collection function. */
 const collect = once((): (() => void) => {
   setFlagsFromString('--expose-gc');
   return runInNewContext('gc') as () => void;
 });
 
 /**
- * Frees large arrays that nothing needs any more. V8 would wait until there is far more garbage; the memory of one
- * layer then lies between that of others, and the system's allocator can use neither again.
+ * Frees large unused arrays. V8 would wait for much more garbage. The memory of one layer would then lie between that
+ * of others, and the system's allocator could reuse neither.
  */
 export function freeArrays(): void {
   if (process.memoryUsage().arrayBuffers < needed + SLACK) return;

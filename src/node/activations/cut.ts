@@ -2,15 +2,15 @@ import { Graph, type ValueInfo } from '../../ir/graph.ts';
 import { Model } from '../../ir/model.ts';
 import { bodiesOf, type Node } from '../../ir/node.ts';
 
-/** What it takes to compute values of the main graph. */
+/** The nodes and names needed to compute values of the main graph. */
 export interface Need {
   readonly nodes: ReadonlySet<Node>;
-  /** Names that are read, the values themselves among them. */
+  /** Names that are read, including the values themselves. */
   readonly read: ReadonlySet<string>;
 }
 
 /**
- * The nodes that compute the values of the main graph, and all that these read.
+ * The nodes that compute values of the main graph, and everything they read.
  * @param given - values that need not be computed
  */
 export function needOf({ graph }: Model, values: readonly string[], given: ReadonlySet<string> = new Set()): Need {
@@ -26,11 +26,11 @@ export function needOf({ graph }: Model, values: readonly string[], given: Reado
 }
 
 /**
- * A model of its own that computes the given values of the main graph and no more: what comes after them, and the
- * weights of that, are not in it. It shares all leaves with `model`, which stays as it is and must stay open. It has no
- * outputs: `openTapped` adds them.
+ * A separate model that computes only the given values of the main graph: later nodes and their weights are left out.
+ * It shares all leaves with `model`, which does not change and must stay open. It has no outputs: `openTapped` adds
+ * them.
  *
- * @param values - names that nodes of the main graph give
+ * @param values - names of outputs of nodes in the main graph
  * @param given - values that are fed instead of computed, with their types; then nothing else is fed
  */
 export function cutModel(
@@ -44,7 +44,7 @@ export function cutModel(
   const { read } = needed;
   const nodes = graph.nodes.filter((node) => needed.nodes.has(node));
   const made = new Set(nodes.flatMap((node) => node.outputs));
-  // An initializer that is an input too is the value of that where none is fed.
+  // An initializer that is also an input is its default value.
   const held = [...graph.initializers.values()].filter(({ name }) => read.has(name) || graph.isInput(name));
   const inputs =
     given === undefined
@@ -62,20 +62,20 @@ export function cutModel(
     sparseInitializers: graph.sparseInitializers.filter(({ name }) => read.has(name)),
     valueInfo: graph.valueInfo.filter(({ name }) => made.has(name)),
   });
-  // A graph takes the bodies of its nodes for its own.
+  // A graph takes ownership of the bodies of its nodes.
   for (const body of nodes.flatMap(bodiesOf)) body.parent = graph;
   const { irVersion, opsets, functions } = model;
   return new Model({ irVersion, opsets, functions, graph: cut });
 }
 
-/** Names a node reads, those its bodies may capture included. */
+/** Names a node reads, including names that its bodies may capture. */
 export function readBy(node: Node): string[] {
   const names: string[] = [];
   const pending = [node];
   for (const one of pending) {
     names.push(...one.inputs.filter((name) => name !== ''));
     for (const body of bodiesOf(one)) {
-      // What a body gives may be a value of the graph around it, unread by any node of its own.
+      // An output of a body may be a value of the enclosing graph that no node of the body reads.
       names.push(...body.outputs.map((output) => output.name));
       pending.push(...body.nodes);
     }

@@ -7,16 +7,16 @@ import type { FeedTensor } from '../data/types.ts';
 import { writeModel } from '../model.ts';
 import { openSession, PROCESSORS, type Session } from '../runtime/session.ts';
 
-/** What a session of {@link openGemm} computes. */
+/** The variant of {@link openGemm}. */
 export interface GemmKind {
   readonly dtype: 'float32' | 'float64';
   readonly sign: 1 | -1;
-  /** Whether the right factor is given as its transpose. */
+  /** Whether the right factor is transposed. */
   readonly transB: boolean;
 }
 
 /**
- * A session that gives `c + sign · a · b` as `y`, for matrices of any size.
+ * A session that computes `c + sign · a · b` as `y`, for matrices of any size.
  * @throws CompressError `runtime`
  */
 export async function openGemm({ dtype, sign, transB }: GemmKind): Promise<Session> {

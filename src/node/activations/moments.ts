@@ -3,10 +3,10 @@ import { gramSums, NARROW, type VectorGram, type VectorSums } from './accumulate
 import type { TallyFor } from './tally.ts';
 import { type Tools, vectorsOf } from './vectors.ts';
 
-/** Vectors that are moved at a time. */
+/** Vectors shifted at a time. */
 const BLOCK = 512;
 
-/** `E[x]` and `E[x xᵀ]` over as many vectors as are enough; nothing where the value's vectors are of another length. */
+/** `E[x]` and `E[x xᵀ]` over enough vectors; undefined if the value's vectors have another length. */
 export function momentsTally({ what, source, columns }: MomentsRequest, tools: Tools): TallyFor<MomentsRequest> {
   const own = new MomentSums(columns, what, tools.gram);
   let wrong = false;
@@ -23,11 +23,11 @@ export function momentsTally({ what, source, columns }: MomentsRequest, tools: T
 }
 
 /**
- * Sums of vectors and of their outer products. Where ONNX Runtime multiplies these, in float32, what is summed are
- * distances from the mean of the first vectors: a covariance is what is left of large means otherwise.
+ * Sums of vectors and of their outer products. If ONNX Runtime computes these in float32, the vectors are first shifted
+ * by the mean of the first ones: with large means, the covariance would otherwise be lost to rounding.
  */
 export class MomentSums {
-  /** How many vectors were added. */
+  /** Number of vectors added. */
   count = 0;
   readonly #size: number;
   readonly #means: Float64Array;
@@ -38,7 +38,7 @@ export class MomentSums {
   #origin: Float32Array | undefined;
   #moved: Float32Array | undefined;
 
-  /** @param gram - see `openGram`; wanted for outer products of long vectors */
+  /** @param gram - see `openGram`; used for outer products of long vectors */
   constructor(size: number, what: MomentsRequest['what'], gram: VectorGram) {
     this.#size = size;
     this.#means = new Float64Array(size);
@@ -51,8 +51,8 @@ export class MomentSums {
   }
 
   /**
-   * @param rows - one vector after the other; copied
-   * @param weight - how many each of them stands for
+   * @param rows - consecutive vectors; copied
+   * @param weight - number of vectors that each of them represents
    */
   async add(rows: Float32Array, weight: number): Promise<void> {
     const size = this.#size;
@@ -70,7 +70,7 @@ export class MomentSums {
     }
   }
 
-  /** Nothing can be added any more. */
+  /** The result; nothing can be added afterwards. */
   async moments(): Promise<Moments> {
     await this.#gram?.finish();
     const size = this.#size;
@@ -88,7 +88,7 @@ export class MomentSums {
     return { count: this.count, mean: distance.map((one, i) => one + (origin[i] as number)), gram };
   }
 
-  /** The vectors from where they are counted, which is zero for short ones. */
+  /** The vectors relative to the origin, which is zero for short ones. */
   #distances(block: Float32Array): Float32Array {
     const origin = this.#origin;
     if (origin === undefined) return block;

@@ -2,13 +2,13 @@ import { copyMatrix, type MatrixView, type Multiply, type Reals, whole } from '.
 import type { Session } from '../runtime/session.ts';
 import { addGemm, type GemmKind, openGemm } from './gemm.ts';
 
-/** Elements of a matrix that are copied at a time, where its rows do not follow each other. */
+/** Elements of a matrix that are copied at a time if its rows are not contiguous. */
 const COPIED: number = 2 ** 20;
 
-/** ONNX Runtime as what multiplies, each product as its matrices are stored; sessions are opened when needed first. */
+/** Multiplies with ONNX Runtime, in the storage type of the matrices. Sessions are opened on first use. */
 export class Multiplier {
   readonly #sessions = new Map<string, Promise<Session>>();
-  /** What is not contiguous is copied to here. */
+  /** Copies of matrices that are not contiguous. */
   readonly #rooms = {
     float32: new Rooms((length) => new Float32Array(length)),
     float64: new Rooms((length) => new Float64Array(length)),
@@ -45,7 +45,7 @@ export class Multiplier {
   }
 }
 
-/** Room for the matrices of a product. */
+/** Memory for the matrices of a product. */
 class Rooms<T extends Reals> {
   readonly #make: (length: number) => T;
   readonly #rooms: Record<'left' | 'right' | 'into', T>;
@@ -65,7 +65,7 @@ class Rooms<T extends Reals> {
   }
 }
 
-/** Whether the rows of a matrix follow each other. */
+/** Whether the rows of a matrix are contiguous. */
 function isTight({ stride }: MatrixView, columns: number): boolean {
   return stride === columns;
 }

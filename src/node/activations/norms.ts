@@ -3,7 +3,7 @@ import { axisMagnitudes } from '../../kernels/channels.ts';
 import { channelLayout } from '../../kernels/layout.ts';
 import type { TallyFor } from './tally.ts';
 
-/** `√(Σ x²)` of each channel; nothing for a value whose number of channels varies. */
+/** `√(Σ x²)` of each channel; undefined for a value whose number of channels varies. */
 export function normsTally({ value, axis }: NormsRequest): TallyFor<NormsRequest> {
   let sums: Float64Array | undefined;
   let uneven = false;

@@ -43,7 +43,7 @@ export interface ActivationOptions {
   readonly onProgress?: OnProgress;
 }
 
-/** Bytes of activations that one sample may hold at once, where nothing else is said. */
+/** Default of the bytes of activations that one sample may hold at once. */
 export const TAP_BYTES: number = 256 * 2 ** 20;
 
 /**
@@ -104,7 +104,7 @@ class Runs implements DataActivations {
         later -= chunk.passes;
         await look({ opened, start, recorder, progress: this.#progress }, chunk, later);
         const pending = new Set(chunks.slice(index + 1).flatMap((one) => [...one.tallies.values()].flat()));
-        // What has seen all its values lets go of what it counted.
+        // Release a tally once it has seen all its values.
         for (const tally of [...chunk.tallies.values()].flat()) {
           if (!answers.has(tally) && !pending.has(tally)) answers.set(tally, await tally.answer());
         }
@@ -143,7 +143,7 @@ class Runs implements DataActivations {
     return new Enough(this.samples || (await countSamples(this.#data)), this.#options.enough);
   }
 
-  /** The checkpoint where the values can be computed from it, or the data. */
+  /** The checkpoint if the values can be computed from it, otherwise the data. */
   #startFor(model: Model, values: readonly Wanted[]): Start {
     const names = values.map(({ name }) => name);
     const checkpoint = this.#checkpoint;
@@ -151,11 +151,11 @@ class Runs implements DataActivations {
     return checkpoint?.reaches(model, names) ? { ...checkpoint, description } : this.#data;
   }
 
-  /** What keeps values for the next call; nothing where this is the last one, or nothing new would be kept. */
+  /** Records values for the next call; undefined if this is the last call, or nothing new would be kept. */
   #recorder(model: Model, values: readonly Wanted[], start: Start, part: Part): Recorder | undefined {
     if (part.index + 1 === part.count) return undefined;
     const { graph } = model;
-    // Before the first node that may read one of the values: what comes later may be about to change.
+    // Before the first node that may read one of the values, because later nodes may be about to change.
     const places = values.map(({ name }) => graph.nodes.indexOf(graph.producer(name) as Node) + 1);
     const place = Math.min(...places);
     if (place <= (start.place ?? 0)) return undefined;

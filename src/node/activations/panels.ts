@@ -2,7 +2,7 @@ import { transpose } from '../../kernels/layout.ts';
 import type { Session } from '../runtime/session.ts';
 import { addGemm, openGemm } from './gemm.ts';
 
-/** Rows of a panel: enough for a product to pay, few enough to leave out nearly all that is left of the diagonal. */
+/** Rows of a panel: enough for an efficient product, few enough to skip nearly everything left of the diagonal. */
 const SIDE = 256;
 
 /**
@@ -13,7 +13,7 @@ export function openGram(): Promise<Session> {
   return openGemm({ dtype: 'float32', sign: 1, transB: true });
 }
 
-/** Some rows of a square matrix, without what is left of the first one's diagonal. */
+/** Some rows of a square matrix, from the diagonal of the first one on. */
 interface Panel {
   readonly start: number;
   readonly rows: number;
@@ -21,8 +21,8 @@ interface Panel {
 }
 
 /**
- * `Σ x xᵀ` in float32 as ONNX Runtime adds it up: as panels, each of which begins at its diagonal. What is left of that
- * is the same as above it, so that half of the multiplications are enough, and half of the memory.
+ * `Σ x xᵀ` in float32, summed by ONNX Runtime in panels that start at their diagonal. The matrix is symmetric, so the
+ * part left of it is not needed: this halves multiplications and memory.
  */
 export class GramPanels {
   readonly #columns: number;
@@ -38,7 +38,7 @@ export class GramPanels {
     });
   }
 
-  /** @param vectors - one after the other, no more of them than the first time */
+  /** @param vectors - consecutive vectors, no more than on the first call */
   async add(vectors: Float32Array, session: Session): Promise<void> {
     const columns = this.#columns;
     const count = vectors.length / columns;
@@ -57,7 +57,7 @@ export class GramPanels {
     }
   }
 
-  /** Adds what is right of the diagonal, and the diagonal, to the sums `[columns, columns]`, and begins again at 0. */
+  /** Adds the diagonal and everything right of it to the sums `[columns, columns]`, and resets to 0. */
   moveTo(sums: Float64Array, factor: number): void {
     const columns = this.#columns;
     for (const { start, rows, data } of this.#panels) {

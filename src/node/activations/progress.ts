@@ -1,9 +1,9 @@
 /** Called after each run of a sample. `total` is unknown until the data was read once. */
 export type OnProgress = (done: number, total: number | undefined) => void;
 
-/** How many runs of samples are done, and how many will be. */
+/** Counts sample runs: those done, and those expected. */
 export class Progress {
-  /** Samples of one pass; 0 before the first one is over. */
+  /** Samples of one pass; 0 until the first one ends. */
   samples = 0;
   readonly #onProgress: OnProgress | undefined;
   #done = 0;
@@ -13,9 +13,9 @@ export class Progress {
   }
 
   /**
-   * A sample was run.
+   * Called after each sample.
    * @param seen - samples of this pass so far
-   * @param more - passes that come after it
+   * @param more - passes that follow
    */
   ran(seen: number, more: number): void {
     this.#done++;
@@ -23,7 +23,7 @@ export class Progress {
     this.#onProgress?.(this.#done, this.samples === 0 ? undefined : this.#done + left);
   }
 
-  /** A pass is over. */
+  /** Called after each pass. */
   passed(seen: number, more: number): void {
     if (this.samples === 0) this.#onProgress?.(this.#done, this.#done + seen * more);
     this.samples = seen;

@@ -12,7 +12,7 @@ export function noSamples(description: string): CompressError {
   return new CompressError('data', description, 'has no samples; calibration needs at least one');
 }
 
-/** How many samples there are; reads them where nothing else tells. */
+/** Number of samples; reads the data if the number is not known. */
 export async function countSamples(data: DataSet): Promise<number> {
   if (data.count !== undefined) return data.count;
   let count = 0;
@@ -20,12 +20,12 @@ export async function countSamples(data: DataSet): Promise<number> {
   return count;
 }
 
-/** A tensor by its name, which may be `constructor` too. */
+/** The tensor with this name, which may be `constructor`. */
 export function own(tensors: Readonly<Record<string, FeedTensor>>, name: string): FeedTensor | undefined {
   return Object.hasOwn(tensors, name) ? tensors[name] : undefined;
 }
 
-/** The elements of a float tensor as float32; none for other types. */
+/** The elements of a float tensor as float32; empty for other types. */
 export function floatsOf(tensor: FeedTensor | undefined): Float32Array {
   switch (tensor?.dtype) {
     case 'float32':

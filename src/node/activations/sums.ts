@@ -4,7 +4,7 @@ import { gramSums, squareSums } from './accumulate.ts';
 import type { TallyFor } from './tally.ts';
 import { type Tools, vectorsOf } from './vectors.ts';
 
-/** `Σ x xᵀ` of each group of channels, or `Σ x²`, over all sources. Of the windows of a Conv as many as are enough. */
+/** `Σ x xᵀ` of each group of channels, or `Σ x²`, over all sources. Windows of a Conv are sampled. */
 export function sumTally({ what, sources, groups, columns, idle }: SumRequest, tools: Tools): TallyFor<SumRequest> {
   const values = sources.map(({ value }) => value);
   if (idle) {
@@ -28,7 +28,7 @@ export function sumTally({ what, sources, groups, columns, idle }: SumRequest, t
         const share = source.kind === 'patches' ? tools.enough?.of(columns, sample) : undefined;
         for (const { group, rows, weight } of vectorsOf(data, dims, source, columns, share) ?? []) {
           const full = into[group]?.add(rows, weight);
-          // There are many blocks: waiting for nothing would take longer than the rest.
+          // There are many blocks, and awaiting undefined for each would take longer than everything else.
           if (full !== undefined) await full;
         }
       }

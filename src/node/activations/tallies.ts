@@ -6,7 +6,7 @@ import { sumTally } from './sums.ts';
 import type { Tally } from './tally.ts';
 import type { Tools } from './vectors.ts';
 
-/** What is counted for a request. */
+/** Creates the tally of a request. */
 export function tallyFor(request: Request, tools: Tools): Tally<Answers[Request['what']]> {
   switch (request.what) {
     case 'range':
@@ -22,10 +22,7 @@ export function tallyFor(request: Request, tools: Tools): Tally<Answers[Request[
   }
 }
 
-/**
- * Whether some of a request's vectors may be enough: of the windows of a Conv, and of all vectors where means are asked
- * for.
- */
+/** Whether a request's vectors may be sampled: windows of a Conv, and all vectors if means are requested. */
 export function takesShares(request: Request): boolean {
   if ('sources' in request) return request.sources.some(({ kind }) => kind === 'patches');
   return 'source' in request;

@@ -6,19 +6,19 @@ export interface Seen {
   /** Its elements as float32, one or more. */
   readonly data: Float32Array;
   readonly dims: readonly number[];
-  /** Which sample it is of. */
+  /** Index of its sample. */
   readonly sample: number;
-  /** How often the data was read before. */
+  /** Number of earlier passes over the data. */
   readonly pass: number;
 }
 
-/** What is kept of values, sample by sample, to answer one request. It never keeps the values themselves. */
+/** Accumulates values, sample by sample, to answer one request. It never keeps the values themselves. */
 export interface Tally<A> {
-  /** The values that it counts. */
+  /** The values it observes. */
   readonly values: readonly string[];
-  /** How often it must see each of them on all of the data. */
+  /** Number of passes over the data it needs. */
   readonly passes: 1 | 2;
-  /** @returns what to wait for before the next call, if anything */
+  /** @returns a promise to await before the next call, if necessary */
   add(seen: Seen): Promise<void> | void;
   /** Called once, after the last sample. */
   answer(): A | Promise<A>;

@@ -10,14 +10,14 @@ import { temporaryFolder } from '../files/temporary.ts';
 import { writeModel } from '../model.ts';
 import { openSession, PROCESSORS, type Session, type SessionOptions } from '../runtime/session.ts';
 
-/** A session that gives more than the model's outputs, and the files it was made from. */
+/** A session with more outputs than the model, and the files it was made from. */
 export interface TappedSession {
   readonly session: Session;
   /** Releases the session and removes the files. A second call does nothing. */
   close(): Promise<void>;
 }
 
-/** How often a session will be run. */
+/** How many times a session will run. */
 type Runs = 'once' | 'often';
 
 const SETTINGS: Readonly<Record<Runs, SessionOptions>> = {
@@ -26,25 +26,25 @@ const SETTINGS: Readonly<Record<Runs, SessionOptions>> = {
 };
 
 /**
- * Loads the model with values inside its main graph as further outputs. The model itself stays as it is: it is written
- * to a temporary folder, edits included, and opened from there with ONNX Runtime's basic rewrites, which keep what
- * every named value is.
+ * Loads the model with values inside its main graph as extra outputs. The model itself does not change: it is written
+ * to a temporary folder, including edits, and opened from there with ONNX Runtime's basic optimizations, which keep
+ * every named value.
  *
- * @param values - names that the main graph's nodes give; those that are outputs already may be among them
- * @param runs - `once` where the outputs alone are asked for one time: then ONNX Runtime rewrites nothing, keeps no
- *   copies of weights in an order of its own, and returns what a float16 weight takes as float32 at once
+ * @param values - names of outputs of nodes in the main graph; existing outputs are allowed
+ * @param runs - `once` if only the outputs of one run are needed. ONNX Runtime then optimizes nothing, keeps no
+ * prepacked weights, and frees the float32 copy of a float16 weight at once
  * @throws CompressError `runtime` if ONNX Runtime refuses the model, `io`, `limit`
  */
 export function openTapped(model: Model, values: readonly string[], runs: Runs = 'often'): Promise<TappedSession> {
   const own = new Set(model.graph.outputs.map((one) => one.name));
-  // Without a type: ONNX Runtime infers it, and files may state a wrong one.
+  // Without a type, because ONNX Runtime infers it and files may state a wrong one.
   const outputs = values.filter((name) => !own.has(name)).map((name) => ({ name }));
   return openAdded(model, { outputs }, runs);
 }
 
 /**
- * Bytes each value takes for one sample, without keeping any of them: a Shape node after each gives its dims alone.
- * @returns bytes by value; values of types narrower than float32 are taken for float32
+ * Bytes of each value for one sample. No value is fetched: a Shape node after each one returns only its dims.
+ * @returns bytes by value; types narrower than float32 count as float32
  * @throws CompressError `runtime`, `io`, `limit`
  */
 export async function tapSizes(

@@ -8,8 +8,8 @@ import type { VectorGram } from './accumulate.ts';
  * The vectors of one tensor that a layer reads.
  * @param data - its elements, one or more
  * @param columns - elements of a vector
- * @param share - which of them; all if omitted
- * @returns undefined for other dims than the layer's
+ * @param share - the vectors to include; all if omitted
+ * @returns undefined if the dims do not match the layer
  */
 export function vectorsOf(
   data: Float32Array,
@@ -19,7 +19,7 @@ export function vectorsOf(
   share: Share | undefined,
 ): Iterable<VectorBlock> | undefined {
   if (reading.kind === 'matrix') {
-    // A vector alone is what it is along any axis.
+    // A tensor of rank 1 is one vector, whatever the axis.
     const axis = dims.length === 1 ? 0 : reading.axis < 0 ? reading.axis + dims.length : reading.axis;
     return dims[axis] === columns ? axisVectors(data, dims, axis, share) : undefined;
   }
@@ -29,7 +29,7 @@ export function vectorsOf(
   return fits ? patches(data, dims, reading.geometry, share) : undefined;
 }
 
-/** How many vectors of each sample are enough for a layer: as many of one as of another. */
+/** The number of vectors per sample that is enough for a layer, the same for every sample. */
 export class Enough {
   readonly #samples: number;
   readonly #enough: (columns: number) => number;
@@ -39,17 +39,17 @@ export class Enough {
     this.#enough = enough;
   }
 
-  /** @param sample - which one it is */
+  /** @param sample - its index */
   of(columns: number, sample: number): Share {
     return { most: Math.max(1, Math.floor(this.#enough(columns) / this.#samples)), seed: sample };
   }
 }
 
-/** What tallies of vectors share. */
+/** Parameters shared by tallies of vectors. */
 export interface Tools {
   readonly gram: VectorGram;
-  /** Absent where no request may leave vectors out. */
+  /** Absent if no request may skip vectors. */
   readonly enough: Enough | undefined;
-  /** Zeros: new ones if omitted. */
+  /** Returns an array of zeros; a new one if omitted. */
   readonly zeros?: (length: number) => Float64Array;
 }

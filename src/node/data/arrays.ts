@@ -30,17 +30,17 @@ function arrayOf(column: Column, where: string): NamedArray {
     dtype,
     dims,
     async load() {
-      // Its rows all at once; a scalar has one.
+      // All rows at once; a scalar has one.
       for await (const piece of pieces(column, [dims[0] ?? 1], where)) return new Uint8Array(piece);
       return new Uint8Array(0);
     },
   };
 }
 
-/** The length of a .safetensors header, and the brace it begins with. */
+/** The length field of a .safetensors header, and the opening brace. */
 const HEAD = 9;
 
-/** Whether a file begins as .npz files do; other kinds that are known are refused by name. */
+/** Whether a file begins like a .npz file; other known formats are refused by name. */
 async function startsLikeZip(path: string): Promise<boolean> {
   const file = await fileSource(path);
   const head = await file.read(0, Math.min(HEAD, file.byteLength)).finally(() => file.close());

@@ -1,19 +1,19 @@
 import type { ValueInfo } from '../../ir/graph.ts';
 
-/** Whether a model leaves this axis of an input open. */
+/** Whether a model leaves the length of this input axis open. */
 export function isOpen(input: ValueInfo, axis: number): boolean {
   return input.dims === undefined || (axis < input.dims.length && typeof input.dims[axis] !== 'number');
 }
 
-/** Names of the dims that are a number of rows: those of open first axes. */
+/** Names of dimensions that count rows: those of open first axes. */
 export function rowNames(inputs: readonly ValueInfo[]): ReadonlySet<string> {
   const first = inputs.map((one) => one.dims?.[0]);
   return new Set(first.filter((dim) => typeof dim === 'string'));
 }
 
 /**
- * The axis of an input along which its rows lie: the first one or, where that is fixed, the one that has the name of
- * other inputs' rows, as a state `[layers, batch, width]` has it.
+ * The row axis of an input: the first one or, if that is fixed, the one with the same name as the rows of other inputs,
+ * as in a state `[layers, batch, width]`.
  * @param names - of {@link rowNames}
  * @returns undefined for an input without axes
  */
@@ -26,7 +26,7 @@ export function rowAxis(input: ValueInfo, names: ReadonlySet<string>): number | 
   return named < 0 ? 0 : named;
 }
 
-/** Rows that a model takes at once and no others; undefined if it leaves them open. */
+/** The number of rows that a model requires; undefined if it is open. */
 export function fixedRows(inputs: readonly ValueInfo[]): number | undefined {
   const names = rowNames(inputs);
   const rows = inputs.map((one) => one.dims?.[rowAxis(one, names) ?? -1]);

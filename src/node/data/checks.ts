@@ -5,11 +5,11 @@ import type { Column } from './column.ts';
 import { canConvert } from './convert.ts';
 import type { FeedData } from './types.ts';
 
-/** Makes the error that names file and input. */
+/** Creates an error that names file and input. */
 export type Bad = (input: string, fact: string, hint?: string) => CompressError;
 
 /**
- * Checks what does not depend on rows: the type and the number of axes.
+ * Checks the type and the rank, which do not depend on rows.
  * @throws CompressError `data`
  */
 export function checkKind(input: ValueInfo, column: Column, whole: boolean, bad: Bad): void {
@@ -22,19 +22,19 @@ export function checkKind(input: ValueInfo, column: Column, whole: boolean, bad:
   throw bad(input.name, `has the shape [${dims.join(', ')}]; the model expects [${shown}]`);
 }
 
-/** A scalar as an array of one row where its numbers come as a list, one a row. */
+/** Treats a scalar input as an array of one row if its numbers come as a list, one per row. */
 export function lined(input: ValueInfo, { dims }: Column): ValueInfo {
   return input.dims?.length === 0 && dims.length === 1 ? { ...input, dims: [1] } : input;
 }
 
-/** Whether an array of one number is given for a scalar. */
+/** Whether a one-element array is given for a scalar. */
 function isNumber(input: ValueInfo, dims: readonly number[]): boolean {
   return input.dims?.length === 0 && elementCount(dims) === 1;
 }
 
 /**
  * Checks the lengths that the model fixes.
- * @param axis - along which the array is cut into rows
+ * @param axis - the axis of the rows
  * @throws CompressError `data`
  */
 export function checkDims(input: ValueInfo, { dims }: Column, axis: number | undefined, bad: Bad): void {
@@ -48,7 +48,7 @@ export function checkDims(input: ValueInfo, { dims }: Column, axis: number | und
   throw bad(input.name, `has ${dims[wrong]} on axis ${wrong}; the model expects ${String(wanted[wrong])}`, hint);
 }
 
-/** What of an array was taken for a sample: rows from `start` on along `axis`, or all of it. */
+/** The part of an array in a sample: rows from `start` on along `axis`, or the whole array. */
 interface Taken {
   readonly dtype: string;
   readonly dims: readonly number[];

@@ -2,7 +2,7 @@ import { CompressError } from '../../errors.ts';
 import { byteLengthOf, type DType, elementCount } from '../../ir/dtype.ts';
 import { MAX_NPY_HEAD, parseNpyHeader } from './npy.ts';
 
-/** An array of a data file, read from its beginning as often as needed, never as a whole. */
+/** An array of a data file. It can be read from the beginning any number of times, and is never in memory whole. */
 export interface Column {
   readonly dtype: DType;
   readonly dims: readonly number[];
@@ -18,12 +18,12 @@ export interface Bytes {
   open(): AsyncIterable<Uint8Array>;
 }
 
-/** The largest piece of an array that is in memory at once: a compressed file may say that a row has more. */
+/** Maximum bytes of an array in memory at once: a row of a compressed file may claim to be larger. */
 const MAX_PIECE: number = 1 << 30;
 
 /**
  * A .npy file as a column.
- * @throws CompressError `data` if it is not one, or has more or fewer elements than it says
+ * @throws CompressError `data` if it is not one, or its number of elements differs from the header
  */
 export async function npyColumn({ where, byteLength, open }: Bytes): Promise<Column> {
   const head = await first(open(), MAX_NPY_HEAD);
@@ -50,9 +50,9 @@ export function heldColumn(dtype: DType, dims: readonly number[], bytes: Uint8Ar
 }
 
 /**
- * The rows of a column in order, some at a time, each piece in a buffer of its own.
+ * The rows of a column in order, several at a time, each piece in its own buffer.
  * @param counts - rows of each piece
- * @throws CompressError `limit` if a piece is too large for memory, `data` where the file ends early
+ * @throws CompressError `limit` if a piece is too large for memory, `data` if the file ends early
  */
 export async function* pieces(column: Column, counts: Iterable<number>, where: string): AsyncGenerator<ArrayBuffer> {
   const [rows = 1] = column.dims;
@@ -89,8 +89,8 @@ export async function* pieces(column: Column, counts: Iterable<number>, where: s
 }
 
 /**
- * Rows along an axis in order, some at a time: {@link pieces}, where the axis is not the first one too. Then the array
- * is read whole, because the parts of a row are apart.
+ * Rows along an axis in order, several at a time. For the first axis this is {@link pieces}; for any other, the array
+ * is read whole, because the parts of a row are not contiguous.
  */
 export async function* slices(
   column: Column,

@@ -5,7 +5,7 @@ import { toFloat32 } from '../../kernels/views.ts';
 import { elementsOf } from './npy.ts';
 import type { FeedData } from './types.ts';
 
-/** Types that become others where nothing is lost but what a model could not see. */
+/** Type conversions that lose nothing a model could see. */
 const CONVERSIONS: Readonly<Record<string, (data: FeedData) => FeedData | string>> = {
   'float64 float32': (data) => Float32Array.from(data as Float64Array),
   'float32 float64': (data) => Float64Array.from(data as Float32Array),
@@ -18,7 +18,7 @@ const CONVERSIONS: Readonly<Record<string, (data: FeedData) => FeedData | string
   },
 };
 
-/** Whether elements of a file may go into an input; a hint where they may not. */
+/** Whether elements of a file can be converted for an input; a hint if they cannot. */
 export function canConvert(from: DType, to: DType | undefined): true | string | undefined {
   if (to === undefined || from === to || CONVERSIONS[`${from} ${to}`] !== undefined) return true;
   if (from === 'uint8' && to.startsWith('float')) {
@@ -29,7 +29,7 @@ export function canConvert(from: DType, to: DType | undefined): true | string | 
 
 /**
  * Bytes as elements of the input's type.
- * @param buffer - little-endian elements of type `from`, of nothing else
+ * @param buffer - only these elements, little-endian, of type `from`
  * @throws CompressError `data` if a number does not fit
  */
 export function convert(buffer: ArrayBuffer, from: DType, to: DType | undefined, where: string): FeedData {
@@ -42,8 +42,8 @@ export function convert(buffer: ArrayBuffer, from: DType, to: DType | undefined,
 }
 
 /**
- * A tensor's elements from numbers, each asked for in turn.
- * @returns undefined for types that a model cannot be fed with
+ * A tensor's elements from a function of the index.
+ * @returns undefined for types that cannot be fed to a model
  */
 export function elementsFrom(dtype: DType, length: number, at: (index: number) => number): FeedData | undefined {
   const each = (_: unknown, index: number): number => at(index);

@@ -1,27 +1,29 @@
-/** A length as a file names it: one name, or what is computed from several, e.g. `past_sequence + sequence`. */
+/** A symbolic length: a single name, or an expression of several, e.g. `past_sequence + sequence`. */
 export interface Expression {
-  /** Names in it, each once. */
+  /** The distinct names in it. */
   readonly names: readonly string[];
-  /** The length, given those of the names. */
+  /** Computes the length from those of the names. */
   valueOf(lengths: (name: string) => number): number;
 }
 
 type Term = (lengths: (name: string) => number) => number;
 
-/** A number, a name, or a sign. Exporters write names with dots and slashes too, but put spaces around a minus. */
+/**
+ * A number, a name, or an operator. Exporters also write names with dots and slashes, but put spaces around a minus.
+ */
 const TOKEN = /\s*(\d+(?![\w.])|[A-Za-z_][\w.]*|\/\/|\s-(?=\s)|[+*/%(),])/y;
-/** What a file calls by name, as PyTorch's exporter writes it. */
+/** Functions that PyTorch's exporter writes. */
 const FUNCTIONS: Readonly<Record<string, (...values: number[]) => number>> = {
   max: Math.max,
   min: Math.min,
   floor: Math.floor,
   ceiling: Math.ceil,
 };
-/** Parentheses are followed so deep. */
+/** Maximum depth of parentheses. */
 const MAX_DIM_DEPTH = 50;
 
 /**
- * Reads the name of a dim. What is not an expression is one name: `unk__12`, `batch size`, `input-1`.
+ * Parses the name of a dimension. Text that is not an expression is one name: `unk__12`, `batch size`, `input-1`.
  * @returns an expression whose value is a whole number, at least 1
  */
 export function parseDim(text: string): Expression {
@@ -51,7 +53,7 @@ function tokensOf(text: string): string[] | undefined {
   return tokens;
 }
 
-/** Sums of products, with parentheses and calls. Every method gives undefined if the text is something else. */
+/** Parses sums of products, with parentheses and calls. Every method returns undefined for anything else. */
 class Parser {
   readonly names = new Set<string>();
   readonly #tokens: readonly string[];
@@ -102,7 +104,7 @@ class Parser {
     return (lengths) => call(...given.map((one) => one(lengths)));
   }
 
-  /** What stands in parentheses, after the first one. */
+  /** The contents of parentheses, after the opening one. */
   #inside(): [Term, ...Term[]] | undefined {
     if (++this.#depth > MAX_DIM_DEPTH) return undefined;
     const terms: Term[] = [];

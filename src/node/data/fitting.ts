@@ -4,24 +4,24 @@ import { type Lengths, OpenDims } from './lengths.ts';
 import { checkRandom, hint, type RandomOptions, randomData } from './random.ts';
 import type { DataSet, Sample } from './types.ts';
 
-/** Runs a model on a sample, to find out whether it can. */
+/** Runs a model on a sample to see whether it accepts it. */
 export type TrialRun = (feeds: Sample['feeds']) => Promise<unknown>;
 
 /** Opens data for a model, given its inputs and a way to run it. */
 export type DataFor = (inputs: readonly ModelInput[], trial: TrialRun) => DataSet | Promise<DataSet>;
 
-/** Lengths tried for all open dims at once, after the usual one: of text, images and sound. */
+/** Lengths tried for all open dims at once, after the default: those of text, images and sound. */
 const ALIKE = [64, 224, 320, 16, 128, 512, 1024, 8];
-/** Lengths tried for one group of dims beside the usual one of the others: halves, doubles, one more, one less. */
+/** Lengths tried for one group of dims while the others keep the default: halves, doubles, one more, one less. */
 const APART = [16, 64, 33, 31, 8, 128, 512, 4, 224];
-/** What is tried until nothing is known about the model. */
+/** Maximum number of trials. */
 const MOST_TRIALS = 60;
-/** Samples of the first lengths that run: flags may send the model another way in each. */
+/** Number of samples checked with the first lengths that run: flags may make the model take another path in each. */
 const LOOKED_AT = 4;
 
 /**
- * Random inputs that a model runs with. The model states only part of the lengths its open dimensions may have, so
- * others are tried: first the same length for all, then different ones.
+ * Random inputs that the model accepts. The model states only some of the lengths of its open dimensions, so lengths
+ * are tried: first the same for all, then different ones.
  * @param trial - runs the model once
  * @throws CompressError `data` if no lengths work, with the first error of ONNX Runtime; `options`
  */
@@ -57,7 +57,7 @@ async function runsWith(data: DataSet, inputs: readonly ModelInput[], trial: Tri
   }
 }
 
-/** What may be chosen, the likeliest first. */
+/** Parameters to try, in order of likelihood. */
 type Choice = Required<Pick<RandomOptions, 'batch' | 'lengths'>>;
 
 function* candidates(open: OpenDims, batch: number): Generator<Choice> {
@@ -67,7 +67,7 @@ function* candidates(open: OpenDims, batch: number): Generator<Choice> {
     if (left-- === 0) break;
     yield { batch, lengths };
   }
-  // The number that a first dim fixes may be one of layers, not of rows.
+  // A fixed first dim may count layers instead of rows.
   if (batch > 1) yield { batch: 1, lengths: new Map() };
 }
 
@@ -76,7 +76,7 @@ function* lengthsToTry(open: OpenDims, batch: number): Generator<Lengths> {
   if (groups.length === 0) return;
   for (const length of ALIKE) yield open.alike(length);
   if (groups.length > 1) yield* apart(groups, APART);
-  // Most things run with a length of 1, but it is stretched to any other one where two should be the same.
+  // Length 1 runs in most models, but only because it broadcasts to other lengths that should be equal.
   yield* apart(groups, batch === 1 ? [1] : [batch, 1]);
   yield open.alike(1);
   for (const one of groups) {
@@ -91,7 +91,7 @@ function* lengthsToTry(open: OpenDims, batch: number): Generator<Lengths> {
   }
 }
 
-/** One group at a time has another length. */
+/** Gives one group at a time another length. */
 function* apart(groups: readonly string[], lengths: readonly number[]): Generator<Map<string, number>> {
   for (const length of lengths) for (const group of groups) yield new Map([[group, length]]);
 }

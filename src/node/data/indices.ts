@@ -3,19 +3,19 @@ import type { Tensor } from '../../ir/tensor.ts';
 import type { Scope, Scopes } from '../runtime/scope.ts';
 import { elementsOf } from './npy.ts';
 
-/** A value to be followed, and what was added to the indices on the way. */
+/** A value to follow, and the offset added to the indices so far. */
 interface Followed {
   readonly scope: Scope;
   readonly name: string;
   readonly shift: number;
 }
 
-/** Places that are looked at: a model may read a value very often. */
+/** Maximum number of uses to follow: a value may have very many. */
 const MOST_PLACES = 10_000;
 
 /**
- * The number of rows of the table that a graph input looks up: the least, where it reads several.
- * @returns undefined if it looks up none
+ * The number of rows of the table that a graph input indexes; the smallest if there are several tables.
+ * @returns undefined if it indexes no table
  */
 export async function indexBound(scopes: Scopes, input: string): Promise<number | undefined> {
   const pending: Followed[] = [{ scope: scopes.main, name: input, shift: 0 }];
@@ -25,7 +25,7 @@ export async function indexBound(scopes: Scopes, input: string): Promise<number 
     if (pending.length > MOST_PLACES) break;
     const names = seen.get(one.scope.graph) ?? new Set();
     seen.set(one.scope.graph, names);
-    // A function is followed for each node that calls it.
+    // A function is followed separately for each call.
     const key = `${one.scope.call?.node.outputs[0] ?? ''} ${one.shift} ${one.name}`;
     if (names.has(key)) continue;
     names.add(key);
@@ -43,7 +43,7 @@ export async function indexBound(scopes: Scopes, input: string): Promise<number 
   return least !== undefined && least > 0 ? least : undefined;
 }
 
-/** Rows of the table that a node looks up by this input of it. */
+/** Rows of the table that a node indexes with this input. */
 function tableRows(scopes: Scopes, scope: Scope, node: Node, index: number): number | undefined {
   const rows = (table: number, axis: number): number | undefined => {
     const dims = scopes.dims(scope, node.inputs[table] ?? '');
@@ -68,20 +68,20 @@ function tableRows(scopes: Scopes, scope: Scope, node: Node, index: number): num
   }
 }
 
-/** Words, segments and positions, each with the input that has their table. */
+/** Inputs for words, segments and positions, each with the input that has its table. */
 const EMBEDDED: ReadonlyMap<number, number> = new Map([
   [0, 2],
   [1, 4],
   [8, 3],
 ]);
 
-/** Operators that give elements of their first input as they are. */
+/** Operators that return elements of their first input unchanged. */
 const SAME = new Set(
   'Cast Identity Reshape Squeeze Unsqueeze Flatten Transpose Expand Slice Split Tile Gather GatherElements Clip'.split(
     ' ',
   ),
 );
-/** Operators that give elements of all their inputs, or of those from a number on. */
+/** Operators that return elements of all inputs from the given index on. */
 const SEVERAL: ReadonlyMap<string, number> = new Map([
   ['Concat', 0],
   ['Max', 0],
@@ -89,7 +89,7 @@ const SEVERAL: ReadonlyMap<string, number> = new Map([
   ['Where', 1],
 ]);
 
-/** Where the indices go on after a node. */
+/** The values through which the indices continue after a node. */
 async function behind(scopes: Scopes, from: Followed, node: Node, index: number): Promise<readonly Followed[]> {
   const { scope, shift } = from;
   const next = (name: string | undefined, more = 0): Followed[] => (name ? [{ scope, name, shift: shift + more }] : []);
@@ -113,7 +113,7 @@ function bodies(node: Node) {
   return node.attributes.flatMap((one) => (one.type === 'graph' ? [one.value] : []));
 }
 
-/** A constant whole number of one element. */
+/** A one-element integer constant. */
 async function numberOf(tensor: Tensor | undefined): Promise<number | undefined> {
   if (tensor === undefined || tensor.dims.some((dim) => dim !== 1)) return undefined;
   const bytes = new Uint8Array(await tensor.load());

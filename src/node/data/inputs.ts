@@ -3,7 +3,7 @@ import type { Model } from '../../ir/model.ts';
 import { Scopes } from '../runtime/scope.ts';
 import { indexBound } from './indices.ts';
 
-/** Which numbers are valid in an input, if its graph or its name tells. */
+/** Which values are valid for an input, as far as its graph or its name shows. */
 export type Fill =
   /** Indices into a table: whole numbers from 0 on, below `bound`. */
   | { readonly kind: 'below'; readonly bound: number }
@@ -31,7 +31,7 @@ export async function modelInputs(model: Model): Promise<readonly ModelInput[]> 
   return inputs;
 }
 
-/** Integers, without bits. */
+/** Integer types, without bool. */
 function isWhole({ dtype }: ValueInfo): boolean {
   return dtype !== undefined && /^u?int\d/.test(dtype);
 }
@@ -43,11 +43,11 @@ async function fillByGraph(scopes: Scopes, { name }: ValueInfo): Promise<Fill | 
 
 /** `attention_mask`, `mask`, `encoder_attention_mask.1`. */
 const MASK = /masks?([._:]?\d+)?$/i;
-/** What is true there is left out: `key_padding_mask` of torch.nn.MultiheadAttention. */
+/** Masks that are true for excluded places: `key_padding_mask` of torch.nn.MultiheadAttention. */
 const LEFT_OUT = /padding_?masks?([._:]?\d+)?$/i;
-/** Among real numbers a mask may be a picture: only those of attention are ones throughout. */
+/** A float mask may be an image, so only attention masks are filled with ones. */
 const ATTENTION = /att(entio)?n_?masks?([._:]?\d+)?$/i;
-/** `use_cache_branch` of a decoder with and without a cache in one file: with it, as the cache is fed. */
+/** `use_cache_branch` of a decoder with and without a cache in one file; set, because the cache is fed. */
 const USE_CACHE = /use_(past|cache)(_branch)?$/i;
 /** `input_lengths`, `audio_len`. */
 const LENGTH = /len(gth)?s?$/i;

@@ -6,15 +6,15 @@ import { elementsFrom } from './convert.ts';
 import { readJson } from './jsonFile.ts';
 import { LABELS } from './types.ts';
 
-/** A number of two bytes in the file takes tens in memory, before it is a number of the model's. */
+/** Maximum bytes of a JSON file: a number of two bytes in the file takes tens in memory before it is converted. */
 export const MAX_JSON_BYTES: number = 1 << 26;
-/** Dimensions of an array. */
+/** Maximum number of dimensions of an array. */
 const MAX_JSON_RANK = 32;
 
 /**
- * Arrays of a .json file: `{ "x": [[…], …] }`, rows on the first axis, or a list of such objects, each fed as it
- * stands.
- * @param inputs - of the model: their types are those of the numbers
+ * Arrays of a .json file: `{ "x": [[…], …] }` with rows on the first axis, or a list of such objects, each fed as it
+ * is.
+ * @param inputs - of the model; they determine the types of the numbers
  * @returns the arrays of one object, or of each in the list
  * @throws CompressError `data` naming file, sample and input
  */
@@ -59,8 +59,8 @@ function objectColumns(
 }
 
 /**
- * The dims that are meant. One sample may be written without the axis of the batch; and after an empty axis JSON has
- * nothing: `[[], []]` is all there is of [2, 0, 8], so the model must say how long the axes are.
+ * The intended dims. One sample may omit the batch axis. JSON also cannot express dims after an empty axis: `[[], []]`
+ * may be [2, 0, 8], so the model must state their lengths.
  */
 function stated(dims: readonly number[], wanted: ValueInfo['dims'], single: boolean, where: string): readonly number[] {
   if (wanted === undefined) return dims;
@@ -107,7 +107,7 @@ function columnOf(value: unknown, dtype: DType, where: string): Column {
   return heldColumn(dtype, dims, new Uint8Array(made.buffer));
 }
 
-/** Whether every array at one depth has the same length, and numbers are at the deepest only. */
+/** Whether every array at the same depth has the same length, and only the deepest contain numbers. */
 function isEven(value: unknown, dims: readonly number[]): boolean {
   if (!Array.isArray(value)) return dims.length === 0;
   return value.length === dims[0] && value.every((one) => isEven(one, dims.slice(1)));

@@ -1,18 +1,19 @@
 import { CompressError } from '../../errors.ts';
 import { fileSource } from '../files/source.ts';
 
-/** Arrays in arrays: tensors have 32 dimensions at most, ranges none. An attack nests millions. */
+/** Maximum nesting: tensors have at most 32 dimensions, ranges none. An attack nests millions. */
 const MAX_JSON_DEPTH = 100;
 /**
- * Arrays, objects and fields together. An attack writes empty ones, three bytes each in the file and tens in memory.
+ * Maximum number of arrays, objects and fields. An attack writes empty ones, three bytes each in the file and tens in
+ * memory.
  */
 const MAX_JSON_PARTS: number = 1 << 22;
 
 /**
- * Reads a JSON file whose size and structure are bounded before anything is made of it.
- * @param most - bytes it may have
- * @param unreadable - the error for a file that is not JSON, given the parser's sentence
- * @throws CompressError `limit`, `io` (also where it is not a regular file), and that of `unreadable`
+ * Reads a JSON file whose size and structure are checked before it is parsed.
+ * @param most - maximum bytes
+ * @param unreadable - the error for a file that is not JSON, given the parser's message
+ * @throws CompressError `limit`, `io` (also if it is not a regular file), and that of `unreadable`
  */
 export async function readJson(
   path: string,
@@ -41,7 +42,7 @@ const OPEN = new Set([0x5b, 0x7b]);
 const CLOSE = new Set([0x5d, 0x7d]);
 
 /**
- * Counts brackets and colons outside of texts. What is no JSON at all is left to the parser.
+ * Counts brackets and colons outside of strings. Invalid JSON is left to the parser.
  * @throws CompressError `limit`
  */
 export function checkStructure(bytes: Uint8Array, path: string): void {

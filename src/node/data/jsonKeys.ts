@@ -1,13 +1,13 @@
-/** The names of an object in JSON text as they are written: `JSON.parse` keeps the last of several equal ones. */
+/** The keys of an object in JSON text as they are written: `JSON.parse` keeps only the last of equal ones. */
 export interface JsonKeys {
   readonly names: ReadonlySet<string>;
-  /** A name that is written twice. */
+  /** A key that occurs twice. */
   readonly twice: string | undefined;
 }
 
 /**
- * The names of the outermost object.
- * @param text - JSON that `JSON.parse` took
+ * The keys of the outermost object.
+ * @param text - JSON that `JSON.parse` accepts
  */
 export function jsonKeys(text: string): JsonKeys {
   const names = new Set<string>();
@@ -30,7 +30,7 @@ export function jsonKeys(text: string): JsonKeys {
   return { names, twice };
 }
 
-/** Whether a colon follows: a text that ends here is then a name. */
+/** Whether a colon follows, so that the string that ends here is a key. */
 function isKey(text: string, from: number): boolean {
   let at = from;
   while (' \t\r\n'.includes(text[at] ?? 'x')) at++;

@@ -10,15 +10,15 @@ export interface Given {
 
 /** How the arrays of a file are cut into samples. */
 export interface Layout {
-  /** The axis along which each input's rows lie; an input that is not there is fed as it stands, with every sample. */
+  /** The row axis of each input; an input without one is fed whole with every sample. */
   readonly axes: ReadonlyMap<ValueInfo, number>;
   /** Rows of the file. */
   readonly rows: number;
-  /** Rows the model takes at once and no others. */
+  /** The number of rows that the model requires per run. */
   readonly fixed: number | undefined;
 }
 
-/** Inputs whose rows are not as many. */
+/** Inputs with different numbers of rows. */
 export interface Mismatch {
   readonly input: ValueInfo;
   readonly rows: number;
@@ -26,15 +26,15 @@ export interface Mismatch {
 }
 
 /**
- * Finds the rows of arrays whose ranks are what the model takes. Most arrays have them on the first axis. A state that
- * a recurrent network carries has them on another one, and what the model fixes may have none.
- * @returns undefined if the arrays as they stand are one sample
+ * Finds the row axis of arrays whose ranks match the model. It is the first axis of most arrays. The state of a
+ * recurrent network has it on another axis, and an input with fixed dims may have no rows.
+ * @returns undefined if the arrays are one sample as they are
  */
 export function layoutOf(given: readonly Given[]): Layout | Mismatch | undefined {
   const names = rowNames(given.map((one) => one.input));
   const rowsOf = (one: Given): number => one.column.dims[axisOf(one, names)] as number;
   const withAxes = given.filter(({ column }) => column.dims.length > 0);
-  // What an array that is all the model fixes says about rows depends on the others.
+  // Whether an array with the exact dims of a fixed input has rows depends on the others.
   const sure = withAxes.filter((one) => isOpen(one.input, axisOf(one, names)) || !fitsFixed(one, names));
   if (sure.length === 0 && new Set(withAxes.map(rowsOf)).size > 1) return undefined;
   const [first] = sure.length > 0 ? sure : withAxes;
@@ -48,7 +48,7 @@ export function layoutOf(given: readonly Given[]): Layout | Mismatch | undefined
     else {
       const later = one.column.dims.findIndex((dim, at) => at > axis && dim === rows && isOpen(one.input, at));
       if (later > 0) axes.set(one.input, later);
-      // It has the rows that the model takes at once, of a file with more.
+      // It has as many rows as the model takes per run, in a file with more.
       else if (isFixedLike(one, sure, names)) other ??= { input: one.input, rows: rowsOf(one), before: rows };
     }
   }
@@ -61,19 +61,19 @@ function axisOf({ input }: Given, names: ReadonlySet<string>): number {
   return rowAxis(input, names) ?? 0;
 }
 
-/** Whether the model fixes the length that the array has along its rows. */
+/** Whether the array has the length that the model fixes for its row axis. */
 function fitsFixed(one: Given, names: ReadonlySet<string>): boolean {
   const axis = axisOf(one, names);
   return one.input.dims?.[axis] === one.column.dims[axis];
 }
 
-/** Whether the model takes as many rows of it at once as of an input that has more of them. */
+/** Whether the model takes as many of its rows per run as of an input that has more of them. */
 function isFixedLike({ input }: Given, sure: readonly Given[], names: ReadonlySet<string>): boolean {
   const rows = input.dims?.[rowAxis(input, names) ?? 0];
   return sure.some((one) => one.input.dims?.[axisOf(one, names)] === rows);
 }
 
-/** Whether the model names the rows of these inputs differently, so that there may be as many of each as there are. */
+/** Whether the model gives the rows of these inputs different names, so that their numbers may differ. */
 function haveOtherRowNames(sure: readonly Given[], names: ReadonlySet<string>): boolean {
   const counts = new Map<string, number>();
   for (const one of sure) {

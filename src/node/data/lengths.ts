@@ -5,21 +5,24 @@ import { type Expression, parseDim } from './expression.ts';
 /** A length for each group of open dimensions; a group without one gets the usual length of `OpenDims`. */
 export type Lengths = ReadonlyMap<string, number>;
 
-/** Length of an open dim where nothing else is said. */
+/** Default length of an open dim. */
 const USUAL = 32;
 
-/** What is fed besides a past is as long as both: `total_sequence_length`, beside `past_sequence_length`. */
+/**
+ * Inputs next to a past that are as long as past and present together: `total_sequence_length`, next to
+ * `past_sequence_length`.
+ */
 const TOTAL = /total|full/i;
 const PAST = /past|cache/i;
 const TOTAL_GROUP = 'total';
-/** Of several names, the one that goes on after the past. */
+/** Among several names, the one that continues after the past. */
 const SEQUENCE = /seq|len/i;
 
 /**
- * The dims that a model leaves open in its inputs. Dims of one name have one length over all inputs, and a name that is
- * a sum is one. First dims are rows, and so is what is called as they are.
+ * The open dims of a model's inputs. Dims with the same name have the same length in all inputs, and a name that is a
+ * sum has the sum of the lengths. First dims count rows, and so do other dims with their names.
  *
- * Names that stand in the same inputs are one group, as height and width are; dims without a name are one group for
+ * Names that occur in the same inputs form one group, as height and width do. Dims without a name form one group for
  * inputs that look the same, as the caches of a decoder's layers do.
  */
 export class OpenDims {
@@ -28,7 +31,7 @@ export class OpenDims {
   /** The group of each name. */
   readonly #groupOf = new Map<string, string>();
   readonly #groups = new Set<string>();
-  /** Groups whose length follows from others, as long as nothing else is tried. */
+  /** Groups whose length follows from others, unless a length is given. */
   readonly #derived = new Set([TOTAL_GROUP]);
   readonly #total: { readonly name: string; readonly parts: readonly (string | number)[] } | undefined;
 
@@ -55,12 +58,12 @@ export class OpenDims {
     }
   }
 
-  /** Groups whose lengths may be chosen, each apart from the others. */
+  /** Groups whose lengths can be chosen independently. */
   get groups(): readonly string[] {
     return [...this.#groups];
   }
 
-  /** One length for all groups, but for a length that follows from others. */
+  /** The same length for all groups, except for lengths that follow from others. */
   alike(length: number): Lengths {
     return new Map(this.groups.filter((one) => !this.#derived.has(one)).map((one) => [one, length]));
   }
@@ -86,7 +89,7 @@ export class OpenDims {
     return parts.reduce((sum, one) => sum + one, 0);
   }
 
-  /** Whether a first dim is a number of rows, not computed from something that is one. */
+  /** Whether a first dim counts rows, and is not computed from another count. */
   #isRows(dim: string): boolean {
     const { names = [] } = this.#parsed.get(dim) ?? {};
     return !names.some((name) => name !== dim && this.#rows.has(name));
@@ -94,7 +97,7 @@ export class OpenDims {
 }
 
 /**
- * Whether the one open axis of an input is after a fixed one, in a model whose rows are open: a state `[layers, ?,
+ * Whether the only open axis of an input comes after a fixed one, in a model with open rows: a state `[layers, ?,
  * width]`.
  */
 function hasInnerRows({ dims = [] }: ValueInfo, inputs: readonly ValueInfo[]): boolean {
@@ -104,7 +107,7 @@ function hasInnerRows({ dims = [] }: ValueInfo, inputs: readonly ValueInfo[]): b
   );
 }
 
-/** Inputs of the same type and dims whose names differ in numbers alone, or in whose half of a cache they are. */
+/** A key for inputs of the same type and dims whose names differ only in numbers, or in key and value of a cache. */
 function looksOf({ name, dtype, dims }: ValueInfo): string {
   const stem = name.replace(/\d+/g, '').replace(/(key|value|k|v)s?$/i, '');
   return `${stem} ${dtype} ${dims?.map((dim) => dim ?? '?').join()}`;

@@ -2,15 +2,15 @@ import type { DType } from '../../ir/dtype.ts';
 import { lookup } from '../../ir/lookup.ts';
 import type { FeedData } from './types.ts';
 
-/** What the header of a .npy file says. */
+/** The header of a .npy file. */
 export interface NpyHeader {
   readonly dtype: DType;
   readonly dims: readonly number[];
-  /** Bytes of the header; the elements, row-major, are all that follows. */
+  /** Bytes of the header; the row-major elements follow. */
   readonly start: number;
 }
 
-/** NumPy's type codes with what they are here; bytes are little-endian. */
+/** NumPy's type codes and their dtypes; bytes are little-endian. */
 const TYPES: Readonly<Record<string, DType>> = {
   '<f4': 'float32',
   '<f8': 'float64',
@@ -24,7 +24,7 @@ const TYPES: Readonly<Record<string, DType>> = {
 
 type Make = (buffer: ArrayBuffer) => FeedData;
 
-/** Element types of model inputs, with the array ONNX Runtime takes for each. */
+/** Element types of model inputs, with the array type that ONNX Runtime takes for each. */
 const MAKE: Partial<Record<DType, Make>> = {
   float32: (buffer) => new Float32Array(buffer),
   float64: (buffer) => new Float64Array(buffer),
@@ -40,9 +40,9 @@ const MAKE: Partial<Record<DType, Make>> = {
   bool: (buffer) => new Uint8Array(buffer),
 };
 
-/** More dimensions than this no tensor has. */
+/** Maximum number of dimensions. */
 const MAX_NPY_RANK = 32;
-/** The first bytes of a file in which its header must end. NumPy's own are 128 bytes for all but monstrous types. */
+/** Maximum bytes of a header. NumPy's own have 128 bytes for all but extreme types. */
 export const MAX_NPY_HEAD: number = 1 << 14;
 
 /** Little-endian bytes as elements; undefined for types that no input has. The buffer must be the elements' own. */

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { CompressError } from '../../errors.ts';
 import { type Bytes, type Column, npyColumn } from './column.ts';
 
-/** Arrays a file may have: one for each input. */
+/** Maximum number of arrays: one per input. */
 const MAX_ARRAYS = 4096;
 
 /**
@@ -25,7 +25,7 @@ async function zipParts(path: string, kind: string): Promise<Map<string, Bytes>>
   };
   type Zip = import('yauzl').ZipFile;
   type Entry = import('yauzl').Entry;
-  // Opened again for each pass, so that nothing stays open between two.
+  // Opened again for each pass, so that nothing stays open in between.
   const opened = (): Promise<Zip> =>
     new Promise((resolve, reject) => {
       yauzl.open(path, { lazyEntries: true, autoClose: false }, (cause, zip) => {

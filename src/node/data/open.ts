@@ -19,7 +19,7 @@ export interface DataOptions {
   readonly samples?: number;
 }
 
-/** Files in one folder. */
+/** Maximum number of files in one folder. */
 const MAX_DATA_SET_FILES = 100_000;
 
 /**
@@ -69,7 +69,7 @@ export async function openData(
   };
 }
 
-/** How many samples `samples()` gives: of each file its rows, some at once, until there were enough. */
+/** Number of samples that `samples()` yields, limited to `most` rows. */
 function countOf(parts: readonly Rows[], most: number): number {
   let [samples, left] = [0, most];
   for (const part of parts) {
@@ -106,7 +106,7 @@ async function open(
   return { files: list.length, parts };
 }
 
-/** The path itself, or what a folder has in it; a folder of ONNX test data stands for itself. */
+/** The path itself, or the files of a folder; a folder of ONNX test data counts as one file. */
 async function filesOf(path: string): Promise<string[]> {
   if (!(await isFolder(path))) return [path];
   const names = await readdir(path).catch((cause: unknown) => {
@@ -130,7 +130,7 @@ async function arraysOf(path: string, inputs: readonly ValueInfo[]): Promise<Map
   const found = await stat(path).catch((cause: unknown) => {
     throw ioError(path, cause);
   });
-  // A FIFO would be waited for, and a device read without end.
+  // Opening a FIFO would wait, and reading a device would not end.
   if (!found.isFile()) throw new CompressError('data', path, 'is not a regular file');
   const bytes: Bytes = {
     where: path,

@@ -5,13 +5,13 @@ import type { ValueInfo } from '../../ir/graph.ts';
 import { type Column, heldColumn } from './column.ts';
 import { readTensorFile } from './tensorFile.ts';
 
-/** The name that ONNX gives to its folders of test data. */
+/** The names of folders with ONNX test data. */
 export const TEST_SET: RegExp = /^test_data_set_\d+$/;
 const INPUT = /^input_(\d+)\.pb$/;
 
 /**
- * One set of ONNX test data: `input_0.pb`, `input_1.pb`, …, each a TensorProto. A tensor is for the input of its name
- * or, where there is none, for the input at its number.
+ * One set of ONNX test data: `input_0.pb`, `input_1.pb`, …, each a TensorProto. A tensor is for the input with its
+ * name, otherwise for the input with its number.
  * @throws CompressError `data`, `malformed`, `io`
  * @see https://github.com/onnx/onnx/blob/main/docs/OnnxBackendTest.md
  */

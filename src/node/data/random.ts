@@ -15,11 +15,11 @@ export interface RandomOptions {
   readonly samples?: number;
   /** Lengths of open dimensions; the usual ones if omitted. */
   readonly lengths?: Lengths;
-  /** The option for real inputs that hints name: `data` if omitted. */
+  /** The option that hints name for real inputs: `data` if omitted. */
   readonly option?: string;
 }
 
-/** A model may fix its batch at 0, and samples are counted in batches. */
+/** Zero is allowed, because a model may fix its batch at 0. */
 const ROWS: Kind = { kind: 'whole', help: '', group: '' };
 const SHAPE: Shape<RandomOptions> = {
   ...{ seed: 'number', samples: ROWS, batch: ROWS },
@@ -27,7 +27,7 @@ const SHAPE: Shape<RandomOptions> = {
 };
 
 /**
- * Refuses options that are none, and values of another kind.
+ * Refuses unknown options and values of the wrong kind.
  * @param name - the function that takes them
  * @throws CompressError `options`
  */
@@ -35,17 +35,17 @@ export function checkRandom(name: string, options: RandomOptions): void {
   checkShape(name, options, SHAPE, ['seed']);
 }
 
-/** Runs where nothing else is said. */
+/** Default number of runs. */
 const RUNS = 8;
-/** Bytes of an input that is made here, not read from data: a model may state any length. */
+/** Maximum bytes of a generated input: a model may state any length. */
 export const MAX_INPUT_BYTES: number = 1 << 30;
 
 /**
- * Seeded random inputs: floats uniform in [−1, 1), integers and booleans 0 or 1. If the model says more about an input
- * ({@link ModelInput}): indices within their table, masks of ones, lengths of other inputs. An open first dimension is
- * `batch` (1), dimensions of the same name are equally long, and other open ones are 32.
+ * Seeded random inputs: floats uniform in [−1, 1), integers and booleans 0 or 1. {@link ModelInput} may say more:
+ * indices within their table, masks of ones, lengths of other inputs. An open first dimension is `batch` (1),
+ * dimensions with the same name have the same length, and other open ones are 32.
  * @throws CompressError `data` for an input whose type or rank the model does not state, `limit` if one is too large,
- *   `options`
+ * `options`
  */
 export function randomData(inputs: readonly ModelInput[], options: RandomOptions): DataSet {
   checkRandom('randomData', options);
@@ -74,7 +74,7 @@ export function randomData(inputs: readonly ModelInput[], options: RandomOptions
       const generator = xoroshiro128plus(seed);
       const bits = (): number => generator.next() >>> 0;
       for (let run = 0; run < runs; run++) {
-        // Without a prototype: an input may be called __proto__.
+        // Without a prototype, because an input may be named __proto__.
         const feeds: Record<string, FeedTensor> = Object.create(null);
         for (const one of shaped) feeds[one.input.name] = fill(one, longest, bits);
         yield { label: `random inputs, run ${run}`, feeds };
@@ -83,7 +83,7 @@ export function randomData(inputs: readonly ModelInput[], options: RandomOptions
   };
 }
 
-/** An input whose dims are chosen. */
+/** An input with chosen dims. */
 interface Shaped {
   readonly input: ModelInput;
   readonly dtype: NonNullable<ValueInfo['dtype']>;
@@ -91,7 +91,7 @@ interface Shaped {
   readonly length: number;
 }
 
-/** The length that an input of lengths states: of the first open dim after the rows, or of the last one of an array. */
+/** The value of an input that states a length: of the first open dim after the rows, or of an array's last dim. */
 function lengthOf(inputs: readonly ModelInput[], shaped: readonly Shaped[]): number {
   const arrays = shaped.filter((one) => one.dims.length >= 2);
   for (const { input, dims } of arrays) {
@@ -103,7 +103,7 @@ function lengthOf(inputs: readonly ModelInput[], shaped: readonly Shaped[]): num
 
 function fill({ input, dtype, dims, length }: Shaped, longest: number, bits: () => number): FeedTensor {
   const { fill: how } = input;
-  // The high bits: the lowest ones of this generator are its weakest.
+  // Use the high bits: the lowest ones of this generator are its weakest.
   const real = (): number => bits() / 2 ** 31 - 1;
   const bit = (): number => bits() >>> 31;
   let next = dtype.startsWith('float') ? real : bit;
@@ -119,7 +119,7 @@ function unknown(input: ValueInfo, what: string, option: string): CompressError 
   return new CompressError('data', `input '${input.name}'`, `random ${what} cannot be generated for it`, hint(option));
 }
 
-/** What to do where random inputs cannot be. */
+/** What to do if random inputs are not possible. */
 export function hint(option: string): { readonly hint: string } {
   return { hint: `Give real inputs: \`${option}: FILE\`.` };
 }

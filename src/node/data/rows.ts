@@ -6,7 +6,7 @@ import { convert } from './convert.ts';
 import { layoutOf } from './layout.ts';
 import { type FeedTensor, LABELS, type Sample } from './types.ts';
 
-/** Rows of a file. An attack says trillions of rows without elements, which take no bytes. */
+/** Maximum number of rows of a file. An attack states trillions of empty rows, which take no bytes. */
 const MAX_ROWS: number = 1 << 27;
 
 /** How the arrays of one file are fed. */
@@ -14,33 +14,33 @@ export interface RowOptions {
   /** The file, for errors, and its short name, for labels of samples. */
   readonly where: string;
   readonly label: string;
-  /** Whether the arrays are one sample as they stand. Otherwise their first axis is cut into batches. */
+  /** Whether the arrays are one sample as they are. Otherwise their first axis is cut into batches. */
   readonly whole: boolean;
   readonly batch: number | undefined;
 }
 
-/** An array, the input it is for, and the axis of its rows. `__labels__` are for none. */
+/** An array, its input, and its row axis. `__labels__` has no input. */
 interface Fed {
   readonly input: ValueInfo | undefined;
   readonly name: string;
   readonly column: Column;
-  /** Absent: every sample gets the array as it stands. */
+  /** If absent, every sample gets the whole array. */
   readonly axis: number | undefined;
 }
 
 /** The arrays of one file, checked against the inputs of a model, and the samples they are cut into. */
 export class Rows {
-  /** Rows of the file, those of them that are fed, and how many the model takes at once at least. */
+  /** Rows of the file, rows that are used, and the number of rows per run. */
   readonly rows: number;
   readonly count: number;
   readonly needed: number;
   readonly #fed: readonly Fed[];
   readonly #options: RowOptions;
   readonly #whole: boolean;
-  /** Whether the model takes so many rows and no others. */
+  /** Whether the model requires exactly this number of rows. */
   readonly #fixed: boolean;
 
-  /** @throws CompressError `data` naming file and input where arrays do not fit */
+  /** @throws CompressError `data` naming file and input if arrays do not fit */
   constructor(columns: ReadonlyMap<string, Column>, inputs: readonly ValueInfo[], options: RowOptions) {
     this.#options = options;
     const { where } = options;
@@ -68,7 +68,7 @@ export class Rows {
       checkDims(input, column, axis, bad);
       return { input: inputs[index], name: input.name, column, axis };
     });
-    // Inputs without rows are one sample.
+    // Inputs without rows form one sample.
     this.rows = layout?.rows ?? (inputs.length > 0 ? 1 : 0);
     const [first] = fed.filter((one) => one.axis !== undefined);
     if (this.rows > MAX_ROWS && first !== undefined) {
@@ -84,17 +84,17 @@ export class Rows {
     this.#fed = fed;
     const fixed = layout?.fixed;
     this.needed = fixed ?? (layout === undefined ? 1 : (options.batch ?? 1));
-    // A model that fixes its batch cannot take a rest.
+    // A model with a fixed batch cannot take a partial one.
     this.#fixed = fixed !== undefined;
     this.count = this.#fixed ? this.rows - (this.rows % this.needed) : this.rows;
   }
 
-  /** How many samples there are among the first `most` rows. */
+  /** Number of samples among the first `most` rows. */
   samplesAmong(most: number): number {
     return Math.ceil(this.#usable(most) / this.needed);
   }
 
-  /** Rows that are fed of the first `most`. */
+  /** Rows that are used of the first `most`. */
   #usable(most: number): number {
     const count = Math.min(this.count, most);
     return this.#fixed ? count - (count % this.needed) : count;
@@ -102,7 +102,7 @@ export class Rows {
 
   /**
    * The samples in order.
-   * @param most - at most so many rows
+   * @param most - maximum number of rows
    * @throws CompressError `data` naming the row that holds NaN or infinity
    */
   async *samples(most: number): AsyncGenerator<Sample> {
@@ -116,7 +116,7 @@ export class Rows {
       let start = 0;
       for (const own of counts) {
         const end = start + own;
-        // Without a prototype: an input may be called __proto__.
+        // Without a prototype, because an input may be named __proto__.
         const feeds: Record<string, FeedTensor> = Object.create(null);
         let labels: FeedTensor | undefined;
         for (const [at, reader] of readers.entries()) {
@@ -125,7 +125,7 @@ export class Rows {
           const dtype = input?.dtype ?? column.dtype;
           const data = convert((await reader.next()).value as ArrayBuffer, column.dtype, dtype, place);
           const cut = column.dims.map((dim, index) => (index === axis ? own : dim));
-          // An array of one number may be what a scalar is given as.
+          // A one-element array may be given for a scalar.
           const dims = input?.dims?.length === 0 && data.length === 1 ? [] : cut;
           if (input === undefined) labels = { dtype, dims, data };
           else {
@@ -145,7 +145,7 @@ export class Rows {
 
 type Pieces = AsyncGenerator<ArrayBuffer, void, void>;
 
-/** The array as it stands, again and again. */
+/** The whole array, repeated. */
 async function* repeated(column: Column, where: string): Pieces {
   const reader = pieces({ ...column, dims: [1, ...column.dims] }, [1], where);
   const { value } = await reader.next();
@@ -153,7 +153,7 @@ async function* repeated(column: Column, where: string): Pieces {
   while (value !== undefined) yield value.slice(0);
 }
 
-/** Rows of each sample, counted again each time they are iterated: there may be many millions. */
+/** The rows of each sample, computed on each iteration: there may be many millions of samples. */
 function countsOf(rows: number, batch: number): Iterable<number> {
   return {
     *[Symbol.iterator]() {

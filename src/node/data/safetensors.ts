@@ -5,7 +5,7 @@ import { byteLengthOf, type DType, elementCount } from '../../ir/dtype.ts';
 import { lookup } from '../../ir/lookup.ts';
 import { jsonKeys } from './jsonKeys.ts';
 
-/** Types of the format with what they are here. */
+/** Types of the format and their dtypes. */
 const TYPES: Readonly<Record<string, DType>> = {
   BOOL: 'bool',
   U8: 'uint8',
@@ -24,16 +24,19 @@ const TYPES: Readonly<Record<string, DType>> = {
   F8_E5M2: 'float8e5m2',
 };
 
-/** A header is parsed as a whole, and takes several times its length then: this one names some 100,000 tensors. */
+/**
+ * Maximum bytes of a header. It is parsed whole and then takes several times its length; this is enough for some
+ * 100,000 tensors.
+ */
 const MAX_HEADER = 2 ** 24;
-/** More dimensions than this no tensor has. */
+/** Maximum number of dimensions. */
 const MAX_RANK = 32;
-/** An array is one buffer in memory. */
+/** Maximum bytes of an array, which is one buffer in memory. */
 const MAX_ARRAY = 2 ** 31 - 1;
-/** Bytes before the header, which are its length. */
+/** Bytes of the header length field. */
 const LENGTH_BYTES = 8;
 
-/** What the header says of one tensor. */
+/** The header entry of one tensor. */
 interface Entry {
   readonly name: string;
   readonly dtype: DType;
@@ -44,8 +47,8 @@ interface Entry {
 }
 
 /**
- * The arrays of a .safetensors file by name, each read when it is asked for. The header is believed in nothing: its
- * length is bounded, names are told once, and the tensors fill the file in order, without gaps.
+ * The arrays of a .safetensors file by name, each read on demand. The header is untrusted: its length is bounded, names
+ * must be unique, and the tensors must fill the file in order without gaps.
  *
  * @throws CompressError `data` if it is not one, `limit`, `io`
  * @see https://github.com/huggingface/safetensors#format

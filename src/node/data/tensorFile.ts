@@ -8,11 +8,13 @@ import { Skimmer } from '../../onnx/wire.ts';
 import type { Field } from '../../onnx/wireField.ts';
 import { fileSource } from '../files/source.ts';
 
-/** Largest file of one tensor that is read: it is held in memory, each number in up to eight times its bytes. */
+/**
+ * Maximum bytes of a file with one tensor: it is held in memory, where each number takes up to eight times its bytes.
+ */
 const MAX_TENSOR_FILE: number = 1 << 28;
 
 /**
- * Reads a file that is one TensorProto, as ONNX has them in its test data.
+ * Reads a file that is one TensorProto, as in ONNX test data.
  * @throws CompressError `malformed`, `limit`, `io`
  */
 export async function readTensorFile(path: string): Promise<Tensor> {

@@ -2,28 +2,28 @@ import { constants } from 'node:fs';
 import { chmod, copyFile, type FileHandle, open, unlink } from 'node:fs/promises';
 import { becameShorter, type Source } from '../../bytes/source.ts';
 
-/** What can go wrong with a copy that would go wrong with writing, too. */
+/** Errors of a copy that would also occur when writing. */
 const FATAL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO']);
 
-/** A file that took the place of another one. */
+/** A file that replaced another one. */
 export interface Clone {
   readonly handle: FileHandle;
-  /** Whether it is the copy; else it is empty, because the system has no such copy. */
+  /** Whether it is the copy; otherwise it is empty, because the system does not support such copies. */
   readonly copied: boolean;
 }
 
 /**
- * Copies a whole file by `copy_file_range`, sharing its blocks where the file system can.
+ * Copies a whole file with `copy_file_range`, sharing its blocks if the file system can.
  *
- * The copy is a new file in the place of the one at `path`: Node would first cut an old one to nothing, and ext4, which
- * takes that for the replacement of a file, then waits at the end until all of it has found its place on the disk.
- * @param path - a file of this process that exists
+ * The copy is a new file that replaces the one at `path`. Node would truncate an existing file first; ext4 takes that
+ * for the replacement of a file, and then blocks at the end until everything is allocated on the disk.
+ * @param path - an existing file of this process
  * @param mode - its permissions, and those of the copy
- * @returns undefined if nothing was tried, and the file at `path` is the same as before
+ * @returns undefined if nothing was tried, and the file at `path` is unchanged
  * @throws CompressError `io` if the source became shorter; an error of the system
  */
 export async function cloneFile(source: Source, path: string, mode: number): Promise<Clone | undefined> {
-  // Linux names an open file by its descriptor; a path may lead to another one by now.
+  // Linux can name an open file by its descriptor; its path may lead to another file by now.
   if (process.platform !== 'linux' || source.files?.fd === undefined) return undefined;
   let handle: FileHandle | undefined;
   try {
@@ -35,7 +35,7 @@ export async function cloneFile(source: Source, path: string, mode: number): Pro
         return false;
       },
     );
-    // The copy brings the permissions of the original, which may not let us write.
+    // The copy has the permissions of the original, which may not allow writing.
     if (copied) await chmod(path, 0o600);
     handle = await open(path, copied ? 'r+' : 'w+', 0o600);
     await handle.chmod(mode);

@@ -6,31 +6,30 @@ import { hiddenName } from './hidden.ts';
 import { locked } from './lock.ts';
 import { newTag } from './owner.ts';
 
-/** A complete file that waits for its name. */
+/** A complete file that does not have its final name yet. */
 export interface Pending {
   readonly path: string;
-  /** Where its bytes are, in the same folder. */
+  /** Path of its bytes, in the same folder. */
   readonly temporary: string;
   readonly overwrite: boolean;
 }
 
-/** What a file replaced, kept until all of its group have their names. */
+/** A replaced file, kept until all files of the group have their names. */
 interface Aside {
   readonly path: string;
   readonly aside: string;
 }
 
 /**
- * Gives complete files their names: all or none. It happens at once, between two events, so no signal that a program
- * can handle comes in between; a power cut or SIGKILL can.
+ * Gives complete files their final names: all or none. This happens synchronously, so no signal that a program can
+ * handle comes in between; a power cut or SIGKILL can.
  *
- * One file alone is a rename over the old one, or a link that fails where there is one: atomic either way. Of several,
- * the last is the one that refers to the others (the model): the old model goes out of sight first, so that at no
- * moment a model stands beside the data of another; then come the data files, and the new model at last. What is
- * replaced is kept under hidden names meanwhile: an error puts it back, and after a kill the next run does
- * (`leftovers.ts`).
+ * A single file is renamed over the old one, or linked if it must not replace one: both are atomic. In a group, the
+ * last file is the one that refers to the others (the model). The old model is hidden first, so that no model is ever
+ * next to the data of another one; then the data files get their names, and the new model last. Replaced files keep
+ * hidden names in the meantime: an error restores them, and after a kill the next run does (`leftovers.ts`).
  *
- * @throws CompressError `exists` if a file turned up that must not be replaced, `io`
+ * @throws CompressError `exists` if a file appeared that must not be replaced, `io`
  */
 export function commit(files: readonly Pending[]): void {
   const main = files.at(-1);
@@ -49,33 +48,31 @@ function together(files: readonly Pending[], main: Pending): void {
       if (isThere(one.path)) asides.push(setAside(one.path, dirname(main.path), tag));
     }
     for (const one of files) {
-      // The hidden name stays as well, where it can: it tells the next run whose file this is, should there be a kill
-      // now.
+      // Keep the hidden name too, if possible: after a kill it tells the next run whose file this is.
       appear({ ...one, overwrite: false }, { keep: true });
       appeared.push(one);
     }
   } catch (cause) {
     for (const { path } of appeared) attempt(() => rmSync(path, { force: true }));
-    // The data first: a model must not be back before what it refers to. What cannot be put back, the next run tries
-    // again.
+    // Data first, because a model must not reappear before its data. Whatever fails here, the next run tries again.
     for (const { path, aside } of asides.reverse()) attempt(() => putBack(aside, path));
     throw cause;
   }
   for (const { temporary } of files) rmSync(temporary, { force: true });
-  // The model's last: as long as it is there, the next run looks for the others.
+  // The hidden model last: while it exists, the next run looks for the others.
   for (const { aside } of asides.reverse()) rmSync(aside, { force: true });
 }
 
-/** One of several things to undo: where it fails, the others are still undone, and the error that was first is told. */
+/** Runs one of several undo steps. If it fails, the others still run, and the original error is reported. */
 function attempt(undo: () => unknown): void {
   try {
     undo();
   } catch {
-    // Told is what went wrong before.
+    // The original error is reported.
   }
 }
 
-/** Gives a file that was set aside its name again, unless another process has taken it. */
+/** Gives a hidden file its name back, unless another process has taken it. */
 export function putBack(aside: string, path: string): boolean {
   try {
     appear({ path, temporary: aside, overwrite: false });
@@ -87,7 +84,7 @@ export function putBack(aside: string, path: string): boolean {
   }
 }
 
-/** Errors of a file system without hard links, or that has no more of them for this file. */
+/** Errors of a file system without hard links, or of a file that cannot have more. */
 const NO_LINKS: ReadonlySet<string | undefined> = new Set([
   'EPERM',
   'ENOTSUP',
@@ -98,7 +95,8 @@ const NO_LINKS: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /**
- * The name appears, whole. Without `overwrite` a file that came first stays: a link, unlike a rename, replaces nothing.
+ * Makes the name appear with the complete file. Without `overwrite`, an existing file stays: a link, unlike a rename,
+ * replaces nothing.
  */
 function appear({ path, temporary, overwrite }: Pending, { keep = false }: { keep?: boolean } = {}): void {
   withIoErrors(path, () => {
@@ -108,21 +106,21 @@ function appear({ path, temporary, overwrite }: Pending, { keep = false }: { kee
   });
 }
 
-/** Gives a file a second name; false where it must be renamed instead. */
+/** Gives a file a second name; returns false if it must be renamed instead. */
 function linked(from: string, to: string): boolean {
   try {
     linkSync(from, to);
     return true;
   } catch (cause) {
     refuseExisting(to, false);
-    // What is left of EEXIST is a symbolic link to nowhere, which is replaced.
+    // Other cases of EEXIST are dangling symbolic links, which are replaced.
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'EEXIST' || NO_LINKS.has(code)) return false;
     throw cause;
   }
 }
 
-/** Moves a file out of sight, to the folder of the model where that is on the same disk. */
+/** Hides a file, in the folder of the model if that is on the same disk. */
 function setAside(path: string, folder: string, tag: string): Aside {
   const own = dirname(path);
   const name = hiddenName(relative(folder, path), tag, 'old');
@@ -142,13 +140,13 @@ function isThere(path: string): boolean {
   return withIoErrors(path, () => lstatSync(path, { throwIfNoEntry: false })) !== undefined;
 }
 
-/** @throws CompressError `exists` or `io` where `path` is something that a new file must not replace */
+/** @throws CompressError `exists` or `io` if `path` is something that a new file must not replace */
 export function refuseExisting(path: string, overwrite: boolean): void {
   let found: ReturnType<typeof statSync>;
   try {
     found = statSync(path, { throwIfNoEntry: false });
   } catch (cause) {
-    // Links in a circle are replaced as one to nowhere is.
+    // Circular links are replaced like dangling ones.
     if ((cause as NodeJS.ErrnoException).code === 'ELOOP') return;
     throw ioError(path, cause);
   }

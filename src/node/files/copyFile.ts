@@ -6,7 +6,7 @@ import { fileSink } from './sink.ts';
 import { fileSource, isAt } from './source.ts';
 
 /**
- * Copies a file; one that is there and the same stays.
+ * Copies a file; an existing identical file is kept.
  * @returns whether it was copied
  * @throws CompressError `exists`, `io`
  */
@@ -28,10 +28,10 @@ export async function copyFile(from: string, to: string, overwrite: boolean): Pr
   }
 }
 
-/** Bytes that are compared at a time. */
+/** Bytes compared at a time. */
 const PIECE: number = 1 << 20;
 
-/** Whether the file at a path has the bytes of a source. */
+/** Whether the file at a path has the same bytes as a source. */
 export async function holds(path: string, source: Source): Promise<boolean> {
   if (await isAt(source, path)) return true;
   const other = await fileSource(path).catch((cause: unknown) => {

@@ -6,12 +6,12 @@ import { CompressError, ioError } from '../../errors.ts';
 import { CHANGED } from './handle.ts';
 import { fileSource, isAt } from './source.ts';
 
-/** Data files a model may name: real ones have one or a few; each costs an open file. */
+/** Maximum number of data files of a model: real ones have one or a few, and each takes an open file. */
 const MAX_DATA_FILES = 4096;
 
 /**
  * The folder of the model file at `modelPath`.
- * @param model - that file, where it is open: a link that leads elsewhere by now is of no use then
+ * @param model - that file, if it is open: a link that leads elsewhere by now is then ignored
  */
 export async function modelFolder(modelPath: string, model?: Source): Promise<DataFolder> {
   const path = resolve(modelPath);
@@ -47,7 +47,7 @@ export async function modelFolder(modelPath: string, model?: Source): Promise<Da
   };
 }
 
-/** Whether the data file at `path` may be read for a model at `modelPath` that is not a link. */
+/** Whether a model at `modelPath`, which is not a link, may read the data file at `path`. */
 export async function maySee(modelPath: string, path: string): Promise<boolean> {
   const [folder, file] = await Promise.all([dirname(resolve(modelPath)), path].map((one) => realpath(one))).catch(
     () => [],
@@ -55,7 +55,7 @@ export async function maySee(modelPath: string, path: string): Promise<boolean> 
   return folder !== undefined && file !== undefined && isInside(folder, file);
 }
 
-/** A data file, and in which folder its location led to it. */
+/** A data file, and the folder in which its location was found. */
 interface Found {
   readonly base: string;
   readonly source: Source;
@@ -101,15 +101,15 @@ const LINKED =
   "It must be in the model's folder or, if the model is a link, in the folder of its target. " +
   'Copy the files themselves and use the copy: cp -L FOLDER/model.onnx* .';
 
-/** Whether a path without links is in a folder, at any depth. */
+/** Whether a path without links is inside a folder, at any depth. */
 export function isInside(folder: string, path: string): boolean {
   const inside = relative(folder, path);
   return inside !== '' && inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside);
 }
 
 /**
- * Opens the file at a path that has no links in it, and looks where it lies: a link that was put in its place, or in
- * that of a folder above it, since the path was checked leads nowhere.
+ * Opens the file at a path without links, and checks where it is. So a link that replaced it, or a parent folder, since
+ * the path was checked leads nowhere.
  */
 async function openInside(allowed: readonly string[], real: string, label: string): Promise<Source> {
   const source = await fileSource(real, label, constants.O_NOFOLLOW ?? 0);
@@ -119,10 +119,10 @@ async function openInside(allowed: readonly string[], real: string, label: strin
   throw new CompressError('io', label, 'was replaced by another file while it was being opened', CHANGED);
 }
 
-/** Where an open file lies. Linux tells it of the file; elsewhere its path is looked at again. */
+/** The path of an open file. Linux can tell from the file itself; elsewhere its path is resolved again. */
 async function whereIs(source: Source, path: string): Promise<string | undefined> {
   const told = process.platform === 'linux' ? readlink(`/proc/self/fd/${source.files?.fd}`) : realpath(path);
   const found = await told.catch(() => realpath(path)).catch(() => undefined);
-  // Of a file that lies nowhere, or not any more, Linux gives a name that is not a path.
+  // For a file without a path, Linux returns a name that is not a path.
   return found !== undefined && (await isAt(source, found)) ? found : undefined;
 }

@@ -1,11 +1,11 @@
 /** Small chunks are gathered into one write of about this many bytes. */
 export const GATHER: number = 1 << 20;
 
-/** Gathers small chunks; a large chunk passes through uncopied once what came before it is out. */
+/** Gathers small chunks; a large chunk is passed through uncopied after the earlier ones. */
 export class Gatherer {
   readonly #send: (bytes: Uint8Array) => Promise<void>;
   #buffer: Uint8Array = new Uint8Array(0);
-  /** Where in the buffer begins what was not sent yet, and where it ends. */
+  /** Start and end of the unsent bytes in the buffer. */
   #start = 0;
   #end = 0;
 
@@ -20,7 +20,7 @@ export class Gatherer {
     }
     if (this.#end + chunk.byteLength > this.#buffer.byteLength) {
       await this.flush();
-      // A fresh buffer: the last one may still be on its way through a stream. Until it is full it is used on.
+      // Use a new buffer, because a stream may still hold the last one. A buffer is used until it is full.
       this.#buffer = new Uint8Array(GATHER);
       this.#start = this.#end = 0;
     }

@@ -2,15 +2,15 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ioError } from '../../errors.ts';
 
-/** Whether a path has letters that stand for others: `*`, `?`, `[a-z]`, `{a,b}`. */
+/** Whether a path contains wildcards: `*`, `?`, `[a-z]`, `{a,b}`. */
 export function isPattern(path: string): boolean {
   return /[*?[{]/.test(path);
 }
 
 /**
- * The paths that a pattern matches, sorted, as a shell expands it: `**` are folders at any depth, links are not
- * followed there, and hidden names have to be written out. For patterns in quotes, and for shells that expand nothing.
- * @returns none where nothing matches
+ * The paths that match a pattern, sorted, as a shell expands it: `**` matches folders at any depth without following
+ * links, and hidden names must be written out. For quoted patterns, and for shells that expand nothing.
+ * @returns an empty list if nothing matches
  * @throws CompressError `io` for a folder that cannot be read
  * @example await expand('models/*.onnx'); // ['models/a.onnx', 'models/b.onnx']
  */
@@ -28,7 +28,7 @@ export async function expand(pattern: string): Promise<string[]> {
   return [...found].sort();
 }
 
-/** `{a,b}.onnx` as `a.onnx` and `b.onnx`. */
+/** Expands `{a,b}.onnx` to `a.onnx` and `b.onnx`. */
 function alternatives(pattern: string): string[] {
   const [all, head = '', list = '', tail = ''] = /^(.*?)\{([^{}]*)\}(.*)$/s.exec(pattern) ?? [];
   if (all === undefined) return [pattern];
@@ -60,7 +60,7 @@ function isThere(path: string): Promise<boolean> {
   );
 }
 
-/** What is in a folder; nothing in what is none. */
+/** The entries of a folder; empty if it is not one. */
 async function entriesOf(folder: string) {
   return readdir(folder === '' ? '.' : folder, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') return [];
@@ -79,7 +79,7 @@ function expressionOf(part: string): RegExp {
   try {
     return new RegExp(`^${text}$`, 's');
   } catch {
-    // `[z-a]`: no letter is from z to a.
+    // `[z-a]` is an empty range.
     return /(?!)/;
   }
 }

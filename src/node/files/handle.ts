@@ -6,24 +6,24 @@ import { CompressError, ioError } from '../../errors.ts';
 import { useThreads } from '../threads/executor.ts';
 
 /**
- * Long reads are cut into pieces of this size, which the system then serves side by side: filling fresh memory takes
+ * Long reads are split into pieces of this size, which the system then serves in parallel: filling fresh memory takes
  * longer than finding the bytes. (Node also refuses single reads of 2 GiB and more.)
  */
 const PIECE: number = 8 << 20;
 
-/** Reads of up to this many bytes are done at once: asking another thread for them takes ten times as long. */
+/** Reads up to this size are synchronous: asking another thread takes ten times as long. */
 const SHORT: number = 64 << 10;
 
-/** Milliseconds after which, between two of them, signals, timers and streams get a turn. */
+/** Milliseconds after which signals, timers and streams get a turn between two such reads. */
 const SLICE = 4;
 
-/** When they had one the last time. */
+/** Time of their last turn. */
 let breathed = 0;
 
-/** Reads of up to this many bytes bring what follows them too: thousands of small weights lie one after another. */
+/** Reads up to this size also read ahead, because thousands of small weights are adjacent. */
 const SMALL: number = 2 << 10;
 
-/** What they bring. */
+/** Bytes to read ahead. */
 const NEAR: number = 32 << 10;
 
 /**
@@ -78,7 +78,7 @@ export async function handleSource(handle: FileHandle, label: string, path?: str
       const bytes = allocate(end - start, label);
       const reads: Promise<void>[] = [];
       for (let at = 0; at < bytes.length; at += PIECE) reads.push(fill(bytes.subarray(at, at + PIECE), start + at));
-      // All of them end before an error is passed on: the handle may be closed then.
+      // Wait for all of them before an error is passed on, because the handle may then be closed.
       const failed = (await Promise.allSettled(reads)).find((one) => one.status === 'rejected');
       if (failed !== undefined) throw failed.reason;
       return bytes;
@@ -93,7 +93,7 @@ export async function handleSource(handle: FileHandle, label: string, path?: str
       if (now.size !== byteLength || now.mtimeMs !== stat.mtimeMs) {
         throw new CompressError('io', label, 'was changed while it was being read', CHANGED);
       }
-      // A name that is gone does no harm: the file itself is read to its end.
+      // A removed name does no harm: the file itself is read to its end.
       const named = path === undefined ? undefined : await statOf(path).catch(() => undefined);
       if (named !== undefined && (named.ino !== stat.ino || named.dev !== stat.dev)) {
         throw new CompressError('io', label, 'was replaced by another file while it was being read', CHANGED);
@@ -103,7 +103,7 @@ export async function handleSource(handle: FileHandle, label: string, path?: str
   };
 }
 
-/** What to do about a file that was changed. */
+/** Hint for a file that was changed. */
 export const CHANGED: { readonly hint: string } = { hint: 'Try again when no other program writes it.' };
 
 /**

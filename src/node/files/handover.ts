@@ -1,27 +1,26 @@
 /**
- * Two processes of ours at the ends of one pipe, `onnx-compress prune … | onnx-compress quantize …`. Through a pipe
- * every byte is copied four times, 64 KiB at a time, by processes that wake each other: from the writer into the pipe,
- * into the reader, into a temporary file. Instead the writer makes that file, with threads, and only its name goes
- * through the pipe. Weights that lie in an open file as they are, or but for zeros, are not even in that one: it says
- * where they lie (see references.ts).
+ * Handover between two processes of this program at the ends of one pipe, `onnx-compress prune … | onnx-compress
+ * quantize …`. Through a pipe every byte is copied four times, 64 KiB at a time, by processes that wake each other:
+ * from the writer into the pipe, into the reader, into a temporary file. Instead, the writer creates that file, using
+ * threads, and sends only its name through the pipe. Weights that are already in an open file, unchanged or with more
+ * zeros, are not copied at all: the file refers to them (see references.ts).
  *
- * Where another user could rename or remove files in the folder for temporary ones, the bytes go through the pipe as
- * usual.
+ * If another user could rename or remove files in the temporary folder, the bytes go through the pipe as usual.
  *
- * 1. The reader, before it reads, makes an empty file `onnx-compress-TAG-pipe2-INODE` in the folder for temporary files
- *   (2: of this way to do it; other versions look for other names).
- * 2. The writer looks there for its own pipe. It believes the name only where the file belongs to this user and the
- *   process in it lives here and has that very pipe as its standard input; else it writes into the pipe as ever.
- * 3. It makes `onnx-compress-TAG` in the same folder, the model and after its end the references, removes the reader's
- *   file, and sends {@link MESSAGE}, that tag and how long the model is, which no model begins with.
- * 4. The reader opens the file and those it refers to, cuts the references off, removes its name, and begins. Before
- *   its result counts it reads on: nothing else may come.
- * 5. The writer ends when the name is gone, or fails as with any reader that has stopped. So it does where the reader's
- *   file was gone: what came first was not a model of ours. A reader whose file is gone and that gets anything but the
- *   message fails, too: neither side waits for ever.
+ * 1. Before reading, the reader creates an empty file `onnx-compress-TAG-pipe2-INODE` in the temporary folder (2 is the
+ * version of this protocol; other versions look for other names).
+ * 2. The writer looks there for its own pipe. It trusts the name only if the file belongs to this user, and if its
+ * process is alive on this host and has that very pipe as its standard input; otherwise it writes into the pipe.
+ * 3. It creates `onnx-compress-TAG` in the same folder: the model, followed by the references. It removes the reader's
+ * file, and sends {@link MESSAGE}, which no model begins with, that tag, and the length of the model.
+ * 4. The reader opens the file and those it refers to, cuts off the references, removes its name, and begins. Before
+ * its result counts, it reads on: nothing else may follow.
+ * 5. The writer ends when the name is gone, or fails as with any reader that has stopped. It also fails if the reader's
+ * file was gone, because then the pipe had started with something else. A reader whose file is gone and that receives
+ * anything but the message fails, too, so neither side waits forever.
  *
- * Whatever ends early, the files are those of a live process that removes them, or of a dead one, and then the next run
- * does.
+ * Whichever side ends early, the files belong to a live process, which removes them, or to a dead one, and then the
+ * next run does.
  */
 import { constants, existsSync, lstatSync, readdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
@@ -37,45 +36,45 @@ import { removeAtExit, temporaries, temporariesKeepTheirNames, temporaryPath } f
 import { openTemporary } from './temporaryFile.ts';
 import { writeAll } from './writeAll.ts';
 
-/** Field 0 of a protobuf message, which there is none. */
+/** Field 0 of a protobuf message, which does not exist. */
 const MESSAGE = '\0onnx-compress: the model is in ';
 const WHOLE = new RegExp(`^${MESSAGE}(${TAG}) (\\d{1,15})\n`);
-/** More bytes than references have: some hundred each. */
+/** Maximum bytes of the references; each has a few hundred. */
 const MOST_REFERENCES: number = 64 << 20;
 
-/** More bytes than a message has, and fewer than a pipe takes in one piece. */
+/** Maximum bytes of the message; a pipe takes this many at once. */
 const LONGEST = 512;
 
 const ANNOUNCED = new RegExp(`^${PREFIX}(${TAG})-pipe2-(\\d{1,20})$`);
 
-/** How often the writer looks whether the reader has the file, in milliseconds. */
+/** Interval, in milliseconds, at which the writer checks whether the reader has the file. */
 const PAUSE = 2;
 
-/** That this process waits for a model. */
+/** Announces that this process waits for a model. */
 export interface Announcement {
-  /** Takes it back: from now on bytes go through the pipe. */
+  /** Withdraws it: from now on bytes go through the pipe. */
   withdraw(): void;
   /**
-   * The file that the writer made instead, open and without a name, where this is how the pipe begins.
-   * @param bytes - the first ones that came
+   * The file that the writer made instead, open and without a name, if the pipe begins with the message.
+   * @param bytes - the first bytes that arrived
    * @throws CompressError `io`
    */
   taken(bytes: Uint8Array): Promise<Taken | undefined>;
 }
 
-/** A file that came instead of the bytes of a pipe. */
+/** A file that was sent in place of the bytes. */
 export interface Taken {
   readonly handle: FileHandle;
   readonly byteLength: number;
-  /** Where bytes lie that are not in it. */
+  /** References to bytes in other files. */
   readonly references: OpenReferences | undefined;
-  /** What came through the pipe after the message. */
+  /** Bytes that followed the message in the pipe. */
   readonly rest: Uint8Array;
 }
 
 /**
- * Says that this process is about to read a model from the pipe at `fd`; undefined if there is no such pipe, no
- * telling, or another user could remove the announcement.
+ * Announces that this process is about to read a model from the pipe at `fd`; undefined if this is not a pipe or cannot
+ * be told, or if another user could remove the announcement.
  */
 export function announce(fd: number): Announcement | undefined {
   const pipe = pipeOf(fd);
@@ -99,7 +98,7 @@ export function announce(fd: number): Announcement | undefined {
     async taken(bytes) {
       const start = Buffer.from(bytes.subarray(0, LONGEST)).toString('latin1');
       if (!start.startsWith(MESSAGE)) {
-        // A writer that has our file sends its message only to us: it must not wait for us.
+        // A writer that has our announcement sends only the message, and must not wait for us.
         if (bytes.byteLength > 0 && announced && !existsSync(path))
           throw refusal('there is data before the model that the previous command hands over');
         return undefined;
@@ -107,7 +106,8 @@ export function announce(fd: number): Announcement | undefined {
       const found = WHOLE.exec(start);
       const [message, tag] = found ?? [];
       const writer = tag === undefined ? undefined : liveProcess(tag);
-      // Only from a process that holds the other end: no other process can make us open and remove a file.
+      // Accept it only from a process that holds the other end, so that no other process can make us open and remove a
+      // file.
       if (message === undefined || tag === undefined || writer === undefined || pipeOf(1, writer) !== pipe) {
         throw refusal('the process that hands over a model does not write to this pipe');
       }
@@ -132,7 +132,7 @@ export function announce(fd: number): Announcement | undefined {
   };
 }
 
-/** What follows the model in a file, which then ends with the model. */
+/** Reads the references after the model in a file, and truncates the file to the model. */
 async function trailingReferences(
   handle: FileHandle,
   byteLength: number,
@@ -154,7 +154,7 @@ async function trailingReferences(
   return references;
 }
 
-/** @throws CompressError `io` for anything but a file of this user that has one name and that no other user may open */
+/** @throws CompressError `io` unless it is a file of this user, with one name, that no other user may open */
 async function checkOurs(handle: FileHandle): Promise<void> {
   const { uid, nlink, mode } = await handle.stat();
   if (uid === process.getuid?.() && nlink === 1 && mode === (constants.S_IFREG | 0o600)) return;
@@ -172,7 +172,7 @@ function isOurs(path: string): boolean {
   return found?.isFile() === true && found.uid === process.getuid?.();
 }
 
-/** The process of ours that reads the pipe at `fd` and has said so, by its tag, and the file with which it did. */
+/** The process of this program that reads the pipe at `fd` and has announced itself: its tag and announcement file. */
 function readerOf(fd: number): { readonly tag: string; readonly announcement: string } | undefined {
   const pipe = pipeOf(fd);
   if (pipe === undefined || !temporariesKeepTheirNames()) return undefined;
@@ -187,19 +187,19 @@ function readerOf(fd: number): { readonly tag: string; readonly announcement: st
       return here ? [{ tag, announcement: join(folder, name) }] : [];
     })[0];
   } catch {
-    // No folder to look into.
+    // The folder cannot be read.
     return undefined;
   }
 }
 
-/** A model that is written into a file for the process at the other end of a pipe. */
+/** A model that is written to a file for the process at the other end of a pipe. */
 export interface Handover {
   readonly handle: FileHandle;
   readonly path: string;
-  /** Leaves a hole in the file, for bytes that the reader will find elsewhere; told in the order of the file. */
+  /** Leaves a hole in the file for bytes that the reader finds elsewhere; called in file order. */
   refer(reference: Reference): void;
   /**
-   * Gives the file to the reader, and waits until it has it.
+   * Gives the file to the reader, and waits until the reader has opened it.
    * @param byteLength - of the model
    * @param send - writes into the pipe
    * @throws CompressError `io`
@@ -210,7 +210,7 @@ export interface Handover {
 }
 
 /**
- * Begins a model for the reader of the pipe at `fd`, where that is a process of ours.
+ * Begins a model for the reader of the pipe at `fd`; undefined if it is not a process of this program.
  * @throws CompressError `io`
  */
 export async function handOver(fd: number, label: string): Promise<Handover | undefined> {

@@ -7,34 +7,34 @@ import { type HiddenName, nameOf, parseHidden, stemOf } from './hidden.ts';
 import { breakDead, locked, lockPath } from './lock.ts';
 import { isDead, PREFIX, TAG } from './owner.ts';
 
-/** What this process found of runs that were killed, and did about it: sentences for people. */
+/** Notes about files of killed runs, and what this process did about them. */
 const notes = new Set<string>();
 
-/** The sentences so far; each is given once. */
+/** Returns the notes so far; each is returned once. */
 export function takeLeftoverNotes(): string[] {
   const taken = [...notes];
   notes.clear();
   return taken;
 }
 
-/** A file beside the output that a dead run made. */
+/** A file of a dead run next to the output. */
 interface Leftover extends HiddenName {
   readonly path: string;
   readonly found: Stats;
 }
 
 /**
- * Clears up after runs that were killed while they wrote `path`: removes their temporary files, and puts back an old
- * model whose successor did not come to be. Touches only files that have our names, belong to this user, and were made
- * on this host by a process that has ended. What cannot be removed stays.
- * @param model - where `path` is a data file: the model it is for
+ * Cleans up after runs that were killed while they wrote `path`: removes their temporary files, and restores an old
+ * model whose successor was not completed. It touches only files with names of this program that belong to this user
+ * and were made on this host by a process that has ended. What cannot be removed stays.
+ * @param model - if `path` is a data file: its model
  */
 export async function clearLeftovers(path: string, model?: string): Promise<void> {
   const start = `.${stemOf(basename(path))}.`;
   const names = (await readdir(dirname(path)).catch(() => [])).filter((name) => name.startsWith(start));
   if (names.length === 0) return;
   clear(path, names, model);
-  // A run that writes no data file clears up after one that did.
+  // A run without a data file also cleans up after one with it.
   if (model === undefined) clear(`${path}.data`, names, path);
 }
 
@@ -50,7 +50,7 @@ function clear(path: string, names: readonly string[], model: string | undefined
   }
 }
 
-/** Puts back what a dead run had set aside; where the new model came to be, only clears up. */
+/** Restores what a dead run had hidden; if its new model was completed, only cleans up. */
 function restore(path: string, old: readonly Leftover[]): void {
   const folder = dirname(path);
   const names = readdirSync(folder);
@@ -72,7 +72,7 @@ function restore(path: string, old: readonly Leftover[]): void {
   }
 }
 
-/** Removes a temporary file, and the data file that it became where its model did not come to be. */
+/** Removes a temporary file, and its final data file if the model was not completed. */
 function drop(one: Leftover, path: string, model: string | undefined): void {
   const named = lstatSync(path, { throwIfNoEntry: false });
   const same = named !== undefined && named.ino === one.found.ino && named.dev === one.found.dev;
@@ -84,7 +84,7 @@ function drop(one: Leftover, path: string, model: string | undefined): void {
   notes.add(`removed ${one.path}, left by a killed run`);
 }
 
-/** The file of this name, where it is one that a dead run of ours left. */
+/** The file of this name, if a dead run of this program left it. */
 function leftover(folder: string, name: string): Leftover[] {
   const parsed = parseHidden(name);
   if (parsed === undefined) return [];
@@ -95,7 +95,7 @@ function leftover(folder: string, name: string): Leftover[] {
 
 const TEMPORARY = new RegExp(`^${PREFIX}(${TAG})`);
 
-/** Clears up in the system's folder for temporary files, by the same rules. */
+/** Cleans up the system's temporary folder by the same rules. */
 export async function clearTemporaryFolder(): Promise<void> {
   const folder = tmpdir();
   for (const name of await readdir(folder).catch(() => [])) {
@@ -111,7 +111,7 @@ export async function clearTemporaryFolder(): Promise<void> {
   }
 }
 
-/** What a path is, where this user made it in a process that has ended; links are not followed. */
+/** The status of a path, if this user made it in a process that has ended; links are not followed. */
 function ours(path: string, tag: string): Stats | undefined {
   let found: Stats | undefined;
   quietly(() => {
@@ -122,11 +122,11 @@ function ours(path: string, tag: string): Stats | undefined {
   return isDead(tag, found.mtimeMs) ? found : undefined;
 }
 
-/** Clearing up is a favour: where it fails, the run goes on. */
+/** Cleaning up is optional: if it fails, the run continues. */
 function quietly(work: () => void): void {
   try {
     work();
   } catch {
-    // Another process was faster, or this one lacks the permission.
+    // Another process was faster, or this one has no permission.
   }
 }

@@ -4,21 +4,18 @@ import { CompressError } from '../../errors.ts';
 import { stemOf } from './hidden.ts';
 import { isDead, newTag } from './owner.ts';
 
-/** Giving two files their names takes less than a millisecond: a longer wait is for something else. */
+/** Maximum wait in milliseconds. Naming two files takes less than one, so a longer wait has another cause. */
 const PATIENCE = 10_000;
 const PAUSE = 5;
 
-/**
- * The file that stands for the right to give names to an output and its data: a symbolic link to nothing, whose target
- * is the owner's tag.
- */
+/** The lock file for naming an output and its data: a dangling symbolic link whose target is the owner's tag. */
 export function lockPath(path: string): string {
   return join(dirname(path), `.${stemOf(basename(path))}.lock`);
 }
 
 /**
- * Runs work that no other run may do to this output at the same time. Where the file system has no symbolic links, it
- * runs unguarded. The lock of a run that was killed is taken over.
+ * Runs work that no other run may do to this output at the same time; without a lock if the file system has no symbolic
+ * links. The lock of a killed run is taken over.
  * @throws CompressError `io` if another run keeps it
  */
 export function locked(path: string, work: () => void): void {
@@ -32,7 +29,7 @@ export function locked(path: string, work: () => void): void {
       symlinkSync(tag, lock);
       held = true;
     } catch (cause) {
-      // No links here, or no folder: the work itself says what is wrong.
+      // No links or no folder here: the work itself reports what is wrong.
       taken = (cause as NodeJS.ErrnoException).code === 'EEXIST';
     }
     if (!taken) break;
@@ -51,12 +48,12 @@ export function locked(path: string, work: () => void): void {
   }
 }
 
-/** Removes the lock of a run that has ended; says whether it is gone. */
+/** Removes the lock of a run that has ended; returns whether it is gone. */
 export function breakDead(lock: string): boolean {
   const owner = ownerOf(lock);
   if (owner === undefined) return true;
   if (!isDead(owner, Date.now())) return false;
-  // Moved first and looked at again: another run may have broken it and made its own since.
+  // Move it first and check again: another run may have broken it and made its own since.
   const moved = `${lock}.${newTag()}`;
   try {
     renameSync(lock, moved);

@@ -3,12 +3,12 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { ioError } from '../../errors.ts';
 
-/** Folders that were made for outputs, each after those above it. */
+/** Folders created for outputs, parents first. */
 const made: string[] = [];
 
 /**
- * Makes a folder and those above it.
- * @returns those that did not exist, each after those above it
+ * Creates a folder and its parents.
+ * @returns those that did not exist, parents first
  * @throws CompressError `io`
  */
 export async function makeFolder(path: string): Promise<readonly string[]> {
@@ -23,15 +23,15 @@ export async function makeFolder(path: string): Promise<readonly string[]> {
 }
 
 /**
- * Removes those of the folders in which there is nothing: the run that made them failed.
- * @param folders - all that were made if omitted
+ * Removes those of the folders that are empty, because the run that created them failed.
+ * @param folders - all created folders if omitted
  */
 export function removeEmptyFolders(folders: readonly string[] = made.splice(0)): void {
   for (const path of [...folders].reverse()) {
     try {
       rmdirSync(path);
     } catch {
-      // There is something in it, or it has gone.
+      // It is not empty, or no longer exists.
     }
   }
 }

@@ -2,17 +2,17 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ioError } from '../../errors.ts';
 
-/** What lies in a folder at any depth, by paths from there. */
+/** The files in a folder at any depth, as relative paths. */
 export interface FolderContent {
   /** Files whose names end in `.onnx`. */
   readonly models: readonly string[];
-  /** All other files; links are among them, wherever they lead. */
+  /** All other files, including links wherever they lead. */
   readonly others: readonly string[];
 }
 
 /**
- * Looks through a folder. Hidden files and folders stay out, and links to folders are not followed.
- * @param but - a folder that is left out, with all in it: where results go
+ * Lists a folder. Hidden files and folders are skipped, and links to folders are not followed.
+ * @param but - a folder to skip, with everything in it: the output folder
  * @throws CompressError `io`
  */
 export async function contentOf(folder: string, but?: string): Promise<FolderContent> {

@@ -2,8 +2,7 @@ import { readlinkSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 
 /**
- * The number of the pipe without a name that a process has at a descriptor; undefined for anything else, and elsewhere
- * than in Linux.
+ * The inode number of the unnamed pipe at a descriptor of a process; undefined for anything else, and outside Linux.
  */
 export function pipeOf(fd: number, process: number | 'self' = 'self'): string | undefined {
   try {
@@ -14,11 +13,11 @@ export function pipeOf(fd: number, process: number | 'self' = 'self'): string | 
 }
 
 /**
- * A pipe of this process opened again, so that reads and writes wait. Node's streams make the one they have not wait: a
- * writer then sends whatever little room there is, and a reader asks again and again.
+ * A pipe of this process, reopened in blocking mode. Node's streams make the existing one non-blocking: a writer then
+ * sends whatever little fits, and a reader polls.
  * @param flags - `r` or `w`
- * @returns undefined for anything but a pipe without a name (opening one with a name would wait for its other end), and
- *   where it cannot be opened
+ * @returns undefined unless it is an unnamed pipe that can be reopened (opening a named one would wait for its other
+ * end)
  */
 export async function blockingPipe(fd: number, flags: 'r' | 'w'): Promise<FileHandle | undefined> {
   return pipeOf(fd) === undefined ? undefined : open(`/proc/self/fd/${fd}`, flags).catch(() => undefined);

@@ -1,19 +1,19 @@
 import type { Place, Zeroed } from '../../bytes/stored.ts';
 import { readAll } from './readAll.ts';
 
-/** Magnitudes are below. */
+/** Upper limit of magnitudes. */
 export const ZERO_LIMIT: number = 2 ** 31;
 
 /** Bytes read at a time. */
 const PIECE: number = 4 << 20;
 
 /**
- * Fills `target` with the bytes of a place from byte `start` on.
+ * Fills `target` with the bytes of a place, starting at byte `start`.
  * @throws CompressError `io`
  */
 export async function readPlace(place: Place, target: Uint8Array, start: number, label: string): Promise<void> {
   const { position, zeroed } = place;
-  // Elements are read whole, and cut afterwards.
+  // Read whole elements, and cut afterwards.
   const [first, end] = [start, start + target.byteLength].map((at, which) =>
     zeroed === undefined ? at : which === 0 ? at - (at % 4) : at + ((4 - (at % 4)) % 4),
   ) as [number, number];
@@ -31,7 +31,7 @@ export async function readPlace(place: Place, target: Uint8Array, start: number,
   }
 }
 
-/** Makes zeros of those float32 elements that stand for them; `bytes` lie at `position` of the file. */
+/** Zeroes the float32 elements that are read as zero; `bytes` are at `position` of the file. */
 function zero(bytes: Uint8Array, position: number, { below, until }: Zeroed): void {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
   const ties = Math.max(0, Math.min(words.length, (until - position) / 4));

@@ -5,10 +5,10 @@ import { CompressError, ioError } from '../../errors.ts';
 const readLater = promisify(read);
 
 /**
- * Fills bytes with those of a file.
+ * Fills bytes from a file.
  * @param position - in bytes from the start of the file
  * @param label - what errors call the file
- * @throws CompressError `io`, also where the file ends before
+ * @throws CompressError `io`, also if the file ends early
  */
 export async function readAll(fd: number, bytes: Uint8Array, position: number, label: string): Promise<void> {
   for (let done = 0; done < bytes.byteLength; ) {

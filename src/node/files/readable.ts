@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { isInside } from './folder.ts';
 
 /**
- * Says which files of the folder may be read: those that lie in it, and links to where a link to a model leads, as in
- * the cache of Hugging Face. A link in a folder of a stranger could lead to anything.
+ * Returns a function that says which files of the folder may be read: those inside it, and links into the folders where
+ * links to models lead, as in the Hugging Face cache. A link in a stranger's folder could lead to anything.
  * @param paths - of the models
  */
 export async function readable(root: string, paths: Iterable<string>): Promise<(path: string) => Promise<boolean>> {

@@ -2,12 +2,12 @@ import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pipeOf } from './pipe.ts';
 
-/** Arguments of Node among which the script is: options may precede it. */
+/** Number of Node's arguments among which the script is, because options may precede it. */
 const FIRST = 4;
 
 /**
- * Whether this very program reads the pipe at a descriptor as its standard input, however it was called. The pipe tells
- * as long as it is open here: a reader stays for its end, whether bytes or a file came through it.
+ * Whether this same program reads the pipe at a descriptor as its standard input, however it was started. The pipe must
+ * still be open here: a reader stays until its end, whether bytes or a file came through it.
  */
 export function readsOurs(fd: number): boolean {
   const pipe = pipeOf(fd);
@@ -25,7 +25,7 @@ function runs(pid: string, script: string): boolean {
       .slice(1, 1 + FIRST);
     return given.some((one) => realOf(folder, one) === script);
   } catch {
-    // It has ended, or is another user's.
+    // It has ended, or belongs to another user.
     return false;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * A file of which some bytes are not in it but in other open files, as they are or with more zeros. So a
- * model of which weights are untouched or pruned can be given to another process without writing them
- * (see handover.ts): the file has holes, and after its end come the places of the bytes of the holes.
+ * A file that refers to other open files for some of its bytes, unchanged or with more zeros. So a model with untouched
+ * or pruned weights can be given to another process without writing them (see handover.ts): the file has holes, and the
+ * references follow after its end.
  */
 import { accessSync, constants, fstatSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -11,14 +11,14 @@ import { CompressError, ioError } from '../../errors.ts';
 import { allocate, CHANGED } from './handle.ts';
 import { readPlace, ZERO_LIMIT } from './place.ts';
 
-/** Bytes of a file, from `at` on, that lie in another one. */
+/** Bytes of a file, from `at` on, that are stored in another one. */
 export interface Reference {
   readonly at: number;
   readonly byteLength: number;
   readonly place: Place;
 }
 
-/** What a file is known by. */
+/** What identifies a file. */
 interface Identity {
   /** Its descriptor in the process that has it open. */
   readonly fd: number;
@@ -28,7 +28,7 @@ interface Identity {
   readonly mtimeMs: number;
 }
 
-/** Whether another process of this user could open the file of a descriptor, and find what we find. */
+/** Whether another process of this user could open the file of a descriptor and find the same one. */
 export function canRefer(fd: number): boolean {
   try {
     accessSync(`/proc/self/fd/${fd}`, constants.R_OK);
@@ -38,7 +38,7 @@ export function canRefer(fd: number): boolean {
   }
 }
 
-/** References of this process, for another one that {@link openReferences}. */
+/** References of this process, to be opened by another one with {@link openReferences}. */
 export class ReferenceList {
   readonly #files = new Map<number, Identity>();
   readonly #references: Reference[] = [];
@@ -47,7 +47,7 @@ export class ReferenceList {
     return this.#references.length;
   }
 
-  /** Adds the next one, in the order of their bytes; its file is to stay what it is now. */
+  /** Adds the next one, in the order of their bytes; its file must not change. */
   add(reference: Reference): void {
     const { fd } = reference.place;
     if (!this.#files.has(fd)) {
@@ -62,18 +62,18 @@ export class ReferenceList {
   }
 }
 
-/** References of another process, their files open here. */
+/** References of another process, with their files opened here. */
 export interface OpenReferences {
   readonly references: readonly Reference[];
-  /** @throws CompressError `io` if one of the files is not what it was */
+  /** @throws CompressError `io` if one of the files has changed */
   unchanged(label: string): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
  * Opens the files that another process refers to.
- * @param byteLength - of the file that has the references
- * @throws CompressError `io` if they make no sense, or the files are not those that were meant
+ * @param byteLength - of the file with the references
+ * @throws CompressError `io` if they are invalid, or the files are not the intended ones
  */
 export async function openReferences(text: string, process: number, byteLength: number): Promise<OpenReferences> {
   const { files, references } = parsed(text);
@@ -111,7 +111,7 @@ export async function openReferences(text: string, process: number, byteLength: 
   }
 }
 
-/** @throws CompressError `io` if it is not a text of a {@link ReferenceList} */
+/** @throws CompressError `io` unless it is the text of a {@link ReferenceList} */
 function parsed(text: string): { readonly files: readonly Identity[]; readonly references: readonly Reference[] } {
   const { files, references } = attempt(() => JSON.parse(text)) ?? {};
   const named = (one: Identity): boolean => Number.isSafeInteger(one?.fd) && one.fd >= 0;
@@ -129,11 +129,11 @@ function attempt<T>(run: () => T): T | undefined {
   }
 }
 
-/** Files that a model and its weights come from: more would be no model. */
+/** Maximum number of files that a model and its weights come from. */
 const MOST_FILES = 1000;
 const SENSELESS = 'the previous command in the pipe sent a reference that does not fit its model';
 
-/** @throws CompressError `io` if a reference leaves its file, or the one before it has its bytes too */
+/** @throws CompressError `io` if a reference exceeds its file, or overlaps the previous one */
 function checkReference({ at, byteLength, place }: Reference, from: number, end: number, size: number): void {
   const { position, zeroed } = place;
   const whole = [at, byteLength, position, ...(zeroed === undefined ? [] : [zeroed.below, zeroed.until])];
@@ -144,10 +144,10 @@ function checkReference({ at, byteLength, place }: Reference, from: number, end:
   throw new CompressError('io', '<stdin>', SENSELESS);
 }
 
-/** A source that has the bytes of its references; `close()` closes all. */
+/** A source that resolves references; `close()` closes all files. */
 export function referringSource(base: Source, { references, unchanged, close }: OpenReferences): Source {
   const { label, byteLength } = base;
-  /** The references that have bytes from `start` to `end`. */
+  /** The references that overlap `start` to `end`. */
   const within = (start: number, end: number): readonly Reference[] => {
     const from = firstEndingAfter(references, start);
     let to = from;
@@ -188,7 +188,7 @@ export function referringSource(base: Source, { references, unchanged, close }: 
         if (one === undefined) return base.files?.place(start, end);
         const { at, byteLength: length, place } = one;
         const whole = others.length === 0 && at <= start && end <= at + length;
-        // Of zeros only whole elements are known.
+        // Only whole elements can be known to be zero.
         if (!whole || (place.zeroed !== undefined && ((start - at) % 4 !== 0 || (end - at) % 4 !== 0)))
           return undefined;
         return { ...place, position: place.position + start - at };

@@ -8,41 +8,41 @@ import { CompressError, ioError } from '../../errors.ts';
 import { readAll } from './readAll.ts';
 import { writeAll } from './writeAll.ts';
 
-/** How a file of results begins. */
+/** First bytes of a file of results. */
 const MAGIC = 'onnx-compress results 1\n';
 /** Bytes of a SHA-256. */
 const DIGEST = 32;
-/** Bytes that are read at a time. */
+/** Bytes read at a time. */
 const PIECE: number = 1 << 22;
-/** Numbers and words of one layer, or of what a file is for. */
+/** Maximum bytes of the facts of one layer, or of the identity. */
 const MAX_FACTS = 65536;
-/** Arrays of one layer. */
+/** Maximum number of arrays of one layer. */
 const MAX_PARTS = 16;
 
-/** What the results of a file belong to. Results of another model, or made with other options, are not used. */
+/** Identifies what results belong to. Results of another model, or with other options, are not used. */
 export type Identity = Readonly<Record<string, string>>;
 
-/** Results in a file, which stays when the process ends. */
+/** Results in a file, which outlive the process. */
 export interface ResultsFile extends Results {
-  /** How many there are now. */
+  /** Current number of results. */
   readonly count: number;
-  /** Nothing can be read or added afterwards. */
+  /** Closes the file; nothing can be read or added afterwards. */
   close(): Promise<void>;
 }
 
-// Descriptors, not handles: what reads a result later keeps the file open, and no garbage collection closes it.
+// Descriptors, not handles: a reader of an old result keeps the file open, and garbage collection does not close it.
 const files = { open: promisify(open), close: promisify(close), truncate: promisify(ftruncate) };
 
 /**
- * A file of results. One that is not there is made, with its folder, when there is a first result.
+ * A file of results. It is created, with its folder, when there is a first result.
  *
  * ```
  * magic ─ record of the identity ─ record of a layer ─ record of a layer ─ …
  * record: bytes of the facts, how many parts (uint32) ─ facts, JSON ─ bytes of each part (float64) ─ parts ─ SHA-256
  * ```
  *
- * Of a run that was killed while it wrote a record, those before it are taken.
- * @throws CompressError `data` for results of something else, and for what are none; `io`
+ * If a run was killed while it wrote a record, the complete records before it are used.
+ * @throws CompressError `data` for results of something else, or a file that is not results; `io`
  */
 export async function resultsFile(path: string, identity: Identity): Promise<ResultsFile> {
   const fd = await files.open(path, constants.O_RDWR | NO_LINKS).catch((cause: NodeJS.ErrnoException) => {
@@ -58,14 +58,14 @@ export async function resultsFile(path: string, identity: Identity): Promise<Res
   }
 }
 
-/** A link that somebody put in the place of the file is not followed; Windows has no such flag. */
+/** Do not follow a link that replaced the file; Windows has no such flag. */
 const NO_LINKS: number = constants.O_NOFOLLOW ?? 0;
 
 /** An open file. */
 interface Opened {
   readonly fd: number;
   readonly records: RecordOf[];
-  /** Where the next record goes. */
+  /** Position of the next record. */
   end: number;
 }
 
@@ -110,7 +110,7 @@ class File implements ResultsFile {
       const { end } = await append(fd, path, MAGIC.length, this.#identity, []);
       return { fd, records: [], end };
     } catch (cause) {
-      // Half a beginning would not be taken for one.
+      // A partial beginning would be refused later.
       await rm(path, { force: true }).catch(() => {});
       await files.close(fd);
       throw cause;
@@ -133,7 +133,7 @@ class File implements ResultsFile {
   }
 }
 
-/** Where bytes lie in a file. */
+/** A range of bytes in a file. */
 interface Span {
   readonly at: number;
   readonly length: number;
@@ -142,11 +142,11 @@ interface Span {
 interface RecordOf {
   readonly facts: unknown;
   readonly parts: readonly Span[];
-  /** Where the next one begins. */
+  /** Start of the next one. */
   readonly end: number;
 }
 
-/** The whole records of a file, which has nothing after them afterwards. */
+/** The complete records of a file; anything after them is truncated. */
 async function recordsIn(fd: number, path: string, identity: Identity): Promise<Omit<Opened, 'fd'>> {
   const found = fstatSync(fd);
   const { size } = found;
@@ -180,7 +180,7 @@ function refuseOther(path: string, found: unknown, identity: Identity): void {
   });
 }
 
-/** The record that begins at a place; undefined if no whole one does. */
+/** The record at a position; undefined if it is not complete. */
 async function recordAt(fd: number, path: string, at: number, size: number): Promise<RecordOf | undefined> {
   const piece = async (start: number, length: number): Promise<Buffer | undefined> => {
     if (start + length > size) return undefined;

@@ -14,7 +14,7 @@ export interface ResultsFolder {
    * @throws CompressError `data` for results of something else; `io`
    */
   open(identity: Identity, model: Pick<Model, 'onClose'>): Promise<Results>;
-  /** Removes the results once the model is written, and the folder if nothing else is in it. */
+  /** Removes the results once the model is written, and the folder if it is empty. */
   remove(): Promise<void>;
 }
 
@@ -38,12 +38,12 @@ export function resultsFolder(path: string, { resume = false }: ResultsFolderOpt
   return new Folder(path, resume);
 }
 
-/** Removes the results of a run that ended well. */
+/** Removes the results of a successful run. */
 export async function removeResults(): Promise<void> {
   for (const folder of folders) await folder.remove();
 }
 
-/** Folders that hold results of a run that did not end well, and of how many layers; each is given once. */
+/** Folders with results of a failed run, and their number of layers; each is returned once. */
 export function takeKeptResults(): { readonly path: string; readonly count: number }[] {
   const taken = [...folders];
   folders.clear();
@@ -61,7 +61,7 @@ class Folder implements ResultsFolder {
     [this.path, this.#resume] = [path, resume];
   }
 
-  /** How many results it holds. */
+  /** Number of results in it. */
   get count(): number {
     return this.#files.reduce((sum, { count }) => sum + count, 0);
   }
@@ -79,7 +79,7 @@ class Folder implements ResultsFolder {
     folders.delete(this);
     if (this.#files.length === 0) return;
     await this.#clear();
-    // It may hold what is not ours, or not be there.
+    // It may contain other files, or not exist.
     await rmdir(this.path).catch(() => {});
   }
 

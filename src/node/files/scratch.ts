@@ -7,7 +7,7 @@ import { readAll } from './readAll.ts';
 import { type TemporaryFolder, temporaryFolder } from './temporary.ts';
 import { writeAll } from './writeAll.ts';
 
-/** A temporary file for bytes that are needed later. `close()` removes it, or the exit of the process. */
+/** A temporary file for bytes that are needed later. `close()`, or the exit of the process, removes it. */
 export interface ScratchFile {
   /**
    * Appends a copy of the bytes.
@@ -18,11 +18,11 @@ export interface ScratchFile {
   close(): Promise<void>;
 }
 
-// Descriptors, not handles: whatever keeps a read function keeps the file open, and no garbage collection closes it
-// with a warning.
+// Descriptors, not handles: a read function keeps the file open, and garbage collection does not close it with a
+// warning.
 const files = { open: promisify(open), close: promisify(close) };
 
-/** A scratch file, created when it is first used. */
+/** A scratch file, created on first use. */
 export function scratchFile(): ScratchFile {
   let opened: Promise<{ folder: TemporaryFolder; fd: number }> | undefined;
   let end = 0;

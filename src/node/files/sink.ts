@@ -24,7 +24,7 @@ export interface FileSinkOptions {
   readonly model?: string;
 }
 
-/** The two halves of finishing a file, see {@link finishTogether}. */
+/** The two steps of finishing a file, see {@link finishTogether}. */
 interface Ending {
   complete(): Promise<Pending>;
   named(): void;
@@ -108,7 +108,7 @@ async function newFile(path: string, options: FileSinkOptions): Promise<Sink> {
     async abort() {
       await handle.close().catch(() => {});
       discard();
-      // A file that belongs to this one could not be finished: together they leave nothing new.
+      // A file of the same group could not be finished, so nothing new must remain.
       if (appeared) rmSync(path, { force: true });
     },
   };
@@ -117,8 +117,8 @@ async function newFile(path: string, options: FileSinkOptions): Promise<Sink> {
 }
 
 /**
- * Finishes sinks that belong together, the model's last. Files get their names all at once or not at all ({@link
- * commit}); after an error every sink is still to be aborted.
+ * Finishes sinks of a group, the model's last. Files get their names all at once or not at all ({@link commit}); after
+ * an error every sink must still be aborted.
  * @throws CompressError `exists`, `io`
  */
 export async function finishTogether(sinks: readonly Sink[]): Promise<void> {
@@ -133,7 +133,7 @@ export async function finishTogether(sinks: readonly Sink[]): Promise<void> {
   for (const end of ends) end.named();
 }
 
-/** Opens a new file. It is made and written down in one step, so that no signal finds it made and not written down. */
+/** Creates a file and registers it for removal in one step, so that no signal comes in between. */
 async function openNew(path: string, mode: number): Promise<FileHandle> {
   closeSync(openSync(path, 'wx', mode | OWNER_WRITES));
   temporaries.add(path);
@@ -142,7 +142,7 @@ async function openNew(path: string, mode: number): Promise<FileHandle> {
   return handle;
 }
 
-/** The permission to write, of a file's owner. */
+/** The owner's write permission. */
 const OWNER_WRITES = 0o200;
 
 /** Permissions for a new file: those of the file it replaces, so that a private one stays private. */
@@ -152,7 +152,7 @@ async function modeOf(path: string): Promise<number> {
 }
 
 /**
- * Checks that {@link fileSink} could write `path`, for a caller with long work before it.
+ * Checks that {@link fileSink} could write `path`, before long work.
  * @throws CompressError `exists`, `io`
  */
 export async function checkTarget(path: string, overwrite: boolean): Promise<void> {

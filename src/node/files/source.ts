@@ -12,7 +12,7 @@ import { handleSource } from './handle.ts';
 export async function fileSource(path: string, label: string = path, flags = 0): Promise<Source> {
   let handle: FileHandle;
   try {
-    // O_NONBLOCK: opening a FIFO without a writer would otherwise hang before we can see that it is one.
+    // O_NONBLOCK, because opening a FIFO without a writer would otherwise hang before its type is known.
     handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | flags);
   } catch (cause) {
     throw ioError(label, cause);
@@ -25,7 +25,7 @@ export async function fileSource(path: string, label: string = path, flags = 0):
   }
 }
 
-/** Whether the open file of a source is the one that a path leads to now. */
+/** Whether a source's open file is the one that a path leads to now. */
 export async function isAt({ files }: Pick<Source, 'files'>, path: string): Promise<boolean> {
   const fd = files?.fd;
   const there = fd === undefined ? undefined : await statOf(path).catch(() => undefined);

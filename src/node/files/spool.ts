@@ -17,13 +17,13 @@ import { writeAll } from './writeAll.ts';
 
 const readLater = promisify(read);
 
-/** A pipe with less than this stays in memory; a longer one goes to a temporary file. */
+/** Shorter pipes stay in memory; longer ones go to a temporary file. */
 const IN_MEMORY = 32 * 1024 * 1024;
 
-/** An ONNX file ends below 2 GiB; without a bound an endless pipe would fill the disk. */
+/** Maximum bytes. An ONNX file is smaller than 2 GiB; without a limit an endless pipe would fill the disk. */
 const MAX_SPOOL = 2 ** 31;
 
-/** Bytes that are looked at before the rest is waited for, at the least. */
+/** Minimum bytes that are checked before the rest is awaited. */
 const BEGINNING = 512;
 
 /** Checks the first bytes of a possibly long stream, and throws if they are wrong. */
@@ -71,16 +71,15 @@ export async function spool(
 }
 
 /**
- * Standard input as a source: read in place when it is a redirected file, spooled when it is a pipe.
- * @param stdin - its stream, made only where it is needed: a pipe it was made for does not wait for readers any more
- * @param check - for what is spooled: so much may come, and for so long, that the wrong thing is refused at its first
- *   bytes
+ * Standard input as a source: a redirected file is read in place, a pipe is spooled.
+ * @param stdin - creates its stream, only if needed, because that makes a pipe non-blocking
+ * @param check - for spooled input: much data may take long to arrive, so wrong input is refused at its first bytes
  */
 export async function stdinSource(stdin: () => AsyncIterable<Uint8Array>, check?: CheckBeginning): Promise<Source> {
   const found = fstatSync(0);
   if (found.isDirectory()) throw new CompressError('io', '<stdin>', 'is a folder, not a file');
   if (found.isFile() && process.platform === 'linux') {
-    // /proc/self/fd/0 opens the same file again, at position 0 and with a handle of its own.
+    // /proc/self/fd/0 reopens the same file, at position 0 and with its own handle.
     const handle = await open('/proc/self/fd/0', 'r').catch(() => undefined);
     if (handle !== undefined) {
       const source = await handleSource(handle, '<stdin>');
@@ -88,33 +87,35 @@ export async function stdinSource(stdin: () => AsyncIterable<Uint8Array>, check?
       await source.close();
     }
   }
-  // Threads run the built package, tests the sources; Windows has pipes of another kind.
+  // Threads run the built package, tests the sources; pipes of Windows work differently.
   const threads = !import.meta.url.endsWith('.ts') && process.platform !== 'win32' && sharesDescriptors();
   if (threads && (found.isFIFO() || found.isSocket())) return spoolPipe(0, { check });
   return spool(stdin(), '<stdin>', check);
 }
 
-/** What arrives of a pipe before a thread reads the rest: most models, which need neither thread nor file. */
+/**
+ * Bytes of a pipe that are read before a thread takes over: enough for most models, which need neither thread nor file.
+ */
 const FIRST = 4 << 20;
 
-/** As much as a pipe holds, in Linux. */
+/** Capacity of a pipe in Linux. */
 const PIPE = 1 << 16;
 
-/** How long to wait where a pipe that does not block has nothing, in milliseconds. */
+/** Milliseconds to wait if a non-blocking pipe is empty. */
 const PAUSE = 1;
 
-/** How a pipe is spooled. */
+/** Options of spooling a pipe. */
 export interface SpoolOptions {
   readonly label?: string;
-  /** Bytes that may arrive, more than a few MiB. */
+  /** Maximum bytes, more than a few MiB. */
   readonly limit?: number;
   readonly check?: CheckBeginning | undefined;
 }
 
 /**
- * As {@link spool}, of a pipe by its descriptor. Streams take 64 KiB a turn of the event loop; a thread that waits for
- * the pipe and writes what came takes a third of the time.
- * @throws CompressError `malformed` when nothing arrives, `limit`
+ * As {@link spool}, for a pipe by its descriptor. Streams take 64 KiB per turn of the event loop; a thread that blocks
+ * on the pipe and writes what arrives takes a third of the time.
+ * @throws CompressError `malformed` if the pipe is empty, `limit`
  */
 export async function spoolPipe(
   fd: number,
@@ -155,9 +156,9 @@ export async function spoolPipe(
 }
 
 /**
- * A model that was handed over. Its writer ends a little later, and is not waited for until the result is to count:
- * then nothing may have come after it.
- * @param end - what comes next through the pipe
+ * A model that was handed over. Its writer ends a little later, and is awaited only when the result must count: nothing
+ * may follow the model.
+ * @param end - reads what comes next through the pipe
  */
 async function handedOver(
   { handle, byteLength, references }: Taken,
@@ -168,7 +169,7 @@ async function handedOver(
     if (byteLength > limit) throw tooLong(label);
     const base = await handleSource(handle, label);
     const source = references === undefined ? base : referringSource(base, references);
-    // Its failure is told where it is asked for; until then it must not be an unhandled rejection.
+    // Mark as handled; whoever awaits it reports the error.
     end.catch(() => {});
     return {
       ...source,
@@ -190,7 +191,7 @@ async function handedOver(
   }
 }
 
-/** The first {@link FIRST} bytes of a pipe or a few more, or all of a shorter one. */
+/** At least the first {@link FIRST} bytes of a pipe, or all of a shorter one. */
 async function beginning(
   first: Uint8Array,
   fd: number,
@@ -207,7 +208,7 @@ async function beginning(
   return held;
 }
 
-/** What a pipe has now, waited for; empty at its end. */
+/** Waits for the next bytes of a pipe; empty at its end. */
 async function readPipe(fd: number): Promise<Uint8Array> {
   const buffer = Buffer.allocUnsafeSlow(PIPE);
   for (;;) {
@@ -229,7 +230,7 @@ function spoolInThread(task: SpoolTask): Promise<Spooled> {
   });
 }
 
-/** All of a short pipe. */
+/** A short pipe in memory. */
 function whole(held: readonly Uint8Array[], label: string): Source {
   if (held.length > 0) return bytesSource(Buffer.concat(held), label);
   throw new CompressError('malformed', label, 'no data arrived; a model was expected', {
@@ -241,10 +242,10 @@ function tooLong(label: string): CompressError {
   return new CompressError('limit', label, 'more than 2 GiB arrived; ONNX files are smaller than that');
 }
 
-/** A temporary file without a name, which goes when it is closed. */
+/** A temporary file without a name, which is removed when it is closed. */
 async function openUnnamed(): Promise<FileHandle> {
   const { handle, path } = await openTemporary();
-  // On Windows an open file cannot be unlinked: there it stays in the temporary folder until the process ends.
+  // Windows cannot unlink an open file: it stays in the temporary folder until the process ends.
   await unlink(path).then(
     () => temporaries.delete(path),
     () => {},
@@ -252,10 +253,10 @@ async function openUnnamed(): Promise<FileHandle> {
   return handle;
 }
 
-/** Bytes written at a time; as many again may wait, so that reading and writing overlap. */
+/** Bytes written at a time; as many may be queued, so that reading and writing overlap. */
 const BATCH = 4 << 20;
 
-/** Writes chunks to a file while the next ones arrive: pipes bring 64 KiB at a time. */
+/** Writes chunks to a file while the next ones arrive: pipes deliver 64 KiB at a time. */
 class WriteBehind {
   readonly #file: FileHandle;
   readonly #label: string;
@@ -268,32 +269,32 @@ class WriteBehind {
     this.#label = label;
   }
 
-  /** Takes a chunk, which must not change any more. */
+  /** Takes a chunk, which must not change afterwards. */
   async add(chunk: Uint8Array): Promise<void> {
     this.#waiting.push(chunk);
     this.#bytes += chunk.byteLength;
     if (this.#bytes >= BATCH) await this.#start();
   }
 
-  /** Writes what is left. */
+  /** Writes the rest. */
   async flush(): Promise<void> {
     await this.#start();
     await this.#writing;
   }
 
-  /** Waits until nothing is being written, whatever became of it. */
+  /** Waits until no write is pending, whatever its result. */
   async settle(): Promise<void> {
     await this.#writing.catch(() => {});
   }
 
-  /** Begins to write what waits, when the batch before is out. */
+  /** Writes the queued chunks after the previous batch. */
   async #start(): Promise<void> {
     await this.#writing;
     const batch = this.#waiting;
     this.#waiting = [];
     this.#bytes = 0;
     this.#writing = writeAll(this.#file.fd, Buffer.concat(batch), null, this.#label);
-    // Its failure is told by the next await; until then it must not be an unhandled rejection.
+    // Mark as handled; the next await reports the error.
     this.#writing.catch(() => {});
   }
 }

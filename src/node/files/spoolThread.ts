@@ -1,22 +1,22 @@
 import { readSync, writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 
-/** What a thread is to do: read a pipe to its end and write it into a file, both open in this process. */
+/** The task of a thread: read a pipe to its end and write it to a file, both open in this process. */
 export interface SpoolTask {
   readonly from: number;
   readonly to: number;
-  /** Where in the file to begin. */
+  /** Position in the file to start at. */
   readonly position: number;
-  /** It stops where the file has more than so many bytes. */
+  /** It stops once the file exceeds this many bytes. */
   readonly limit: number;
 }
 
-/** How it went: bytes in the file, or the system's error, which loses its code on the way between threads. */
+/** The result: bytes in the file, or the system's error, which would lose its code between threads. */
 export type Spooled = { readonly byteLength: number } | { readonly message: string; readonly code: string | undefined };
 
-/** More than a pipe gives at once. */
+/** More than a pipe delivers at once. */
 const CHUNK = 1 << 18;
-/** How long to wait where a pipe that does not block has nothing, in milliseconds. */
+/** Milliseconds to wait if a non-blocking pipe is empty. */
 const PAUSE = 1;
 
 if (parentPort !== null) parentPort.postMessage(spool(workerData as SpoolTask));
@@ -25,7 +25,7 @@ function spool({ from, to, position, limit }: SpoolTask): Spooled {
   const bytes = Buffer.allocUnsafeSlow(CHUNK);
   let byteLength = position;
   try {
-    // What arrived is written at once: the other process fills the pipe meanwhile.
+    // Write at once, so that the other process can fill the pipe in the meantime.
     for (let count = read(from, bytes); count > 0 && byteLength <= limit; count = read(from, bytes)) {
       for (let done = 0; done < count; ) done += writeSync(to, bytes, done, count - done, byteLength + done);
       byteLength += count;

@@ -14,7 +14,7 @@ export interface ByteStream {
   write(bytes: Uint8Array, written: (cause?: Error | null) => void): unknown;
 }
 
-/** A sink over a stream such as `process.stdout`. It waits while the reader is slower. */
+/** A sink over a stream such as `process.stdout`. It waits if the reader is slower. */
 export function streamSink(stream: ByteStream, label = '<stdout>'): Sink {
   let failure: unknown;
   const onError = (cause: unknown): void => {
@@ -38,11 +38,11 @@ export function streamSink(stream: ByteStream, label = '<stdout>'): Sink {
 }
 
 /**
- * Standard output as a sink. Into a pipe or a file, threads may write as well, one after another: a pipe is opened
- * again so that writes wait (see {@link blockingPipe}); of a file the descriptor is used as it is, because its position
- * is that of every process that has it, and it may append. Where another process of ours waits at the other end of the
- * pipe, a large model goes to it as a file (see handover.ts).
- * @param stream - for anything else, and where the pipe cannot be opened
+ * Standard output as a sink. Into a pipe or a file, threads may also write, one after another. A pipe is reopened in
+ * blocking mode (see {@link blockingPipe}). The descriptor of a file is used as it is, because other processes share
+ * its position, and it may append. If another process of this program reads the pipe, a large model is sent as a file
+ * (see handover.ts).
+ * @param stream - for anything else, and if the pipe cannot be reopened
  */
 export async function stdoutSink(stream: ByteStream, fd = 1): Promise<Sink> {
   const handle = await blockingPipe(fd, 'w');
@@ -60,7 +60,7 @@ function overDescriptor(fd: number, pipe: FileHandle | undefined, label: string)
   return descriptorSink(pipe.fd, { label, close: () => pipe.close(), handOver: () => handOver(fd, label) });
 }
 
-/** A pipe with a name, or a device, as a sink. Opening a pipe waits for its other end to be opened. */
+/** A named pipe or a device as a sink. Opening a named pipe waits for its other end. */
 export async function throughPath(path: string, label: string): Promise<Sink> {
   const handle = await open(path, constants.O_WRONLY | constants.O_NOCTTY).catch((cause: unknown) => {
     throw ioError(label, cause);
@@ -68,7 +68,7 @@ export async function throughPath(path: string, label: string): Promise<Sink> {
   return descriptorSink(handle.fd, { label, close: () => handle.close() });
 }
 
-/** What else there is to a descriptor. */
+/** Options of a descriptor sink. */
 interface Around {
   /** What errors call it. */
   readonly label: string;
@@ -76,7 +76,7 @@ interface Around {
   readonly handOver?: () => Promise<Handover | undefined>;
 }
 
-/** Bytes one after another; or, from the first megabyte on, in a file that is handed over. */
+/** Writes bytes in order; from the first megabyte on, optionally to a file that is handed over. */
 function descriptorSink(fd: number, { label: own, close = async () => {}, handOver: begin }: Around): Sink {
   let handover: Promise<Handover | undefined> | undefined;
   const handedOver = (): Promise<Handover | undefined> => {
@@ -122,7 +122,7 @@ function descriptorSink(fd: number, { label: own, close = async () => {}, handOv
       return true;
     },
     async finish() {
-      // A short model has not been flushed until now: no file for that.
+      // Nothing was flushed, so the model is short and needs no file.
       handover ??= Promise.resolve(undefined);
       await gather.flush();
       await (await handover)?.finish(position, send);

@@ -13,36 +13,36 @@ import { basename, dirname, resolve } from 'node:path';
 import { isatty } from 'node:tty';
 import { CompressError, ioError, withIoErrors } from '../../errors.ts';
 
-/** Where the path of an output leads, links followed. */
+/** Where the path of an output leads, with links followed. */
 export type OutputTarget =
-  /** A file, there or to be. */
+  /** A file, existing or new. */
   | { readonly kind: 'file'; readonly path: string }
   /** A descriptor of this process: `/dev/stdout`, `/dev/fd/3`, `/proc/self/fd/3`. */
   | { readonly kind: 'descriptor'; readonly fd: number }
-  /** A pipe with a name, or a device: bytes go through it, and nothing is replaced. */
+  /** A named pipe or a device: bytes go through it, and nothing is replaced. */
   | { readonly kind: 'stream'; readonly path: string };
 
-/** Links that are followed; Linux itself follows as many. */
+/** Maximum number of links to follow, as in Linux. */
 const MAX_LINKS = 40;
-/** A folder whose entries stand for the descriptors of a process. */
+/** A folder whose entries are the descriptors of a process. */
 const DESCRIPTORS = /^(?:\/proc\/(\d+)(?:\/task\/\d+)?|\/dev)\/fd$/;
-/** Permissions of a folder in which all may write and each may remove only what is his, as `/tmp`. */
+/** Permissions of a shared folder in which users may remove only their own files, such as `/tmp`. */
 const SHARED = 0o1002;
 
 /**
- * Follows the links of a path as a shell's `>` does: what they lead to is written, and the links stay. A link to
- * nowhere leads to a file to be.
- * @throws CompressError `io` for links in a circle, and where another user put a link into a folder that all may write
+ * Follows the links of a path as a shell's `>` does: the file they lead to is written, and the links stay. A dangling
+ * link leads to a new file.
+ * @throws CompressError `io` for circular links, and if another user put a link into a shared folder
  */
 export function targetOf(path: string): OutputTarget {
   let current = path;
   for (let links = 0; links <= MAX_LINKS; links++) {
     const folder = realFolder(current);
-    // Opening it says what is wrong.
+    // Opening it will report the error.
     if (folder === undefined) return { kind: 'file', path: current };
     const owner = descriptorOwner(folder, basename(current));
     if (owner === process.pid) return { kind: 'descriptor', fd: Number(basename(current)) };
-    // A descriptor of another process is not a link to its name: what it has open may have none.
+    // A descriptor of another process is not a link to a name: its file may have none.
     const found = look(current, owner !== undefined);
     if (found === undefined || found.isFile() || found.isDirectory()) return { kind: 'file', path: current };
     if (!found.isSymbolicLink()) return { kind: 'stream', path: current };
@@ -67,7 +67,7 @@ export function isSameTarget(one: OutputTarget, other: OutputTarget): boolean {
   return a !== undefined && b !== undefined && a.ino === b.ino && a.dev === b.dev;
 }
 
-/** Whether it is a terminal, where bytes are shown to a person. */
+/** Whether it is a terminal, which shows bytes to a person. */
 export function isTerminal(target: OutputTarget): boolean {
   if (target.kind === 'descriptor') return isatty(target.fd);
   if (target.kind === 'file' || look(target.path, true)?.isCharacterDevice() !== true) return false;
@@ -79,12 +79,12 @@ export function isTerminal(target: OutputTarget): boolean {
       closeSync(fd);
     }
   } catch {
-    // Opening it to write says why.
+    // Opening it for writing will report the error.
     return false;
   }
 }
 
-/** @throws CompressError `io` if nothing can be written through it */
+/** @throws CompressError `io` if it is not writable */
 export function refuseUnwritable(target: Exclude<OutputTarget, { kind: 'file' }>, label: string): void {
   if (target.kind === 'descriptor') {
     const found = withIoErrors(label, () => fstatSync(target.fd));
@@ -96,7 +96,7 @@ export function refuseUnwritable(target: Exclude<OutputTarget, { kind: 'file' }>
   if (found.isSocket()) throw new CompressError('io', label, 'is a socket, not a file');
 }
 
-/** The folder a path is in, links resolved; undefined if there is none. */
+/** The folder of a path, with links resolved; undefined if there is none. */
 function realFolder(path: string): string | undefined {
   try {
     return realpathSync(dirname(path));
@@ -111,7 +111,7 @@ function descriptorOwner(folder: string, name: string): number | undefined {
   return found === null ? undefined : Number(found[1] ?? process.pid);
 }
 
-/** What is there; undefined for nothing, and for what cannot be looked at. */
+/** The status of a path; undefined if nothing is there, or it cannot be inspected. */
 function look(path: string, follow: boolean): Stats | undefined {
   try {
     return (follow ? statSync : lstatSync)(path, { throwIfNoEntry: false });
@@ -120,10 +120,7 @@ function look(path: string, follow: boolean): Stats | undefined {
   }
 }
 
-/**
- * What Linux does itself where `fs.protected_symlinks` is set: no user can lead another one elsewhere from a folder
- * that all share.
- */
+/** As Linux does if `fs.protected_symlinks` is set: no user can redirect another one with a link in a shared folder. */
 function refusePlanted(path: string, link: Stats, folder: string): void {
   const shared = look(folder, true);
   if (shared === undefined || (shared.mode & SHARED) !== SHARED) return;

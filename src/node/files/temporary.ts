@@ -6,23 +6,23 @@ import { ioError } from '../../errors.ts';
 import { clearTemporaryFolder } from './leftovers.ts';
 import { newTag, PREFIX } from './owner.ts';
 
-/** Temporary files and folders that exist now, so that they can be removed when the process ends early. */
+/** Existing temporary files and folders, so that they can be removed if the process ends early. */
 export const temporaries: Set<string> = new Set();
 
-/** Removes every unfinished output file and every temporary folder at once, for a process that is about to end. */
+/** Synchronously removes every unfinished output file and temporary folder, for a process that is about to end. */
 export function removeTemporaries(): void {
   for (const path of temporaries) rmSync(path, { force: true, recursive: true });
   temporaries.clear();
 }
 
-/** Path in the system's folder for temporary files. The name tells which process made it. */
+/** A path in the system's temporary folder. The name identifies the process that made it. */
 export function temporaryPath(tag: string = newTag()): string {
   return join(tmpdir(), `${PREFIX}${tag}`);
 }
 
 /**
- * Whether no other user can give a file in the system's folder for temporary ones another name: the folder is this
- * user's or the system's, and others may not write it, or remove only what is theirs (the sticky bit, as /tmp has it).
+ * Whether no other user can rename files in the system's temporary folder: it belongs to this user or the system, and
+ * others may not write to it, or may remove only their own files (sticky bit, as for /tmp).
  */
 export function temporariesKeepTheirNames(): boolean {
   try {
@@ -36,25 +36,25 @@ export function temporariesKeepTheirNames(): boolean {
 
 const STICKY = 0o1000;
 
-/** Has a path removed when the process ends, at the latest. */
+/** Removes a path when the process ends, if not earlier. */
 export function removeAtExit(path: string): void {
   temporaries.add(path);
   if (!watching) process.on('exit', removeTemporaries);
   watching = true;
 }
 
-/** A folder for files that go when the work is done. */
+/** A folder for files that are removed when the work is done. */
 export interface TemporaryFolder {
   readonly path: string;
-  /** Removes the folder with all that is in it. */
+  /** Removes the folder with everything in it. */
   remove(): Promise<void>;
 }
 
 let watching = false;
 
 /**
- * Makes a folder in the system's temporary one, readable by this user only, after clearing up what killed runs left
- * there. It goes with `remove()`, at the latest when the process exits; a program that handles signals calls {@link
+ * Creates a folder in the system's temporary folder, readable by this user only, after cleaning up what killed runs
+ * left. `remove()` or the exit of the process removes it; a program that handles signals calls {@link
  * removeTemporaries} itself.
  * @throws CompressError `io`
  */
@@ -73,7 +73,7 @@ export async function temporaryFolder(): Promise<TemporaryFolder> {
 
 function makeFolder(): string {
   try {
-    // Not asynchronously: a signal would find a folder that is made and not written down.
+    // Synchronous, so that no signal comes between creating and registering it.
     return mkdtempSync(`${temporaryPath()}-`);
   } catch (cause) {
     throw ioError(tmpdir(), cause);

@@ -4,8 +4,8 @@ import { clearTemporaryFolder } from './leftovers.ts';
 import { removeAtExit, temporaries, temporaryPath } from './temporary.ts';
 
 /**
- * Makes a file in the system's folder for temporary ones, for this user only, after clearing up what killed runs left
- * there. It goes when the process ends, at the latest.
+ * Creates a file in the system's temporary folder, for this user only, after cleaning up what killed runs left. It is
+ * removed when the process ends, if not earlier.
  * @throws CompressError `io`
  */
 export async function openTemporary(tag?: string): Promise<{ readonly handle: FileHandle; readonly path: string }> {

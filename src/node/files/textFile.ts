@@ -6,18 +6,18 @@ import { fileSink } from './sink.ts';
 
 /** Bytes read at a time. */
 const PIECE: number = 1 << 16;
-/** How long the other end of a pipe may take to be opened, in milliseconds. Shells start both ends at once. */
+/** Milliseconds to wait for the other end of a pipe to be opened. Shells start both ends at once. */
 const PATIENCE = 2000;
-/** How long to wait where a pipe has nothing, in milliseconds. */
+/** Milliseconds to wait if a pipe is empty. */
 const PAUSE = 10;
 
 /**
- * The text of a short file, which may be a pipe, as shells make one of `<(command)`.
- * @param most - bytes it may have: no more than a few beyond are read, of what has no end
+ * The text of a short file, which may be a pipe such as a shell's `<(command)`.
+ * @param most - maximum bytes; only a few more are read from an endless file
  * @throws CompressError `io`, also for a pipe without a writer
  */
 export async function readTextFile(path: string, most: number): Promise<string> {
-  // Opening a pipe waits for a writer, and no signal ends that.
+  // Without O_NONBLOCK, opening a pipe would wait for a writer, and no signal would end that.
   const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
   let file: FileHandle | undefined;
   try {
@@ -39,8 +39,8 @@ export async function readTextFile(path: string, most: number): Promise<string> 
 }
 
 /**
- * What comes next; empty at the end.
- * @param isUnwritten - of a pipe: nothing came yet, so that its end may be a beginning
+ * The next bytes; empty at the end.
+ * @param isUnwritten - for a pipe: nothing has arrived yet, so that an end may mean that no writer has opened it yet
  */
 async function nextOf(file: FileHandle, path: string, isUnwritten: boolean): Promise<Buffer> {
   const start = performance.now();
@@ -61,7 +61,7 @@ async function nextOf(file: FileHandle, path: string, isUnwritten: boolean): Pro
 
 /**
  * Writes a text file, UTF-8. The file appears when it is complete.
- * @param options.overwrite - whether it may take the place of one that is there
+ * @param options.overwrite - whether it may replace an existing file
  * @throws CompressError `exists`, `io`
  */
 export async function writeTextFile(

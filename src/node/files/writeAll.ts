@@ -4,12 +4,12 @@ import { ioError } from '../../errors.ts';
 
 const writeLater = promisify(write);
 
-/** Systems take no more at once: 2 GiB less a page. */
+/** Maximum bytes of one write. Systems take 2 GiB less a page. */
 const MOST: number = 1 << 30;
 
 /**
- * Writes all of the bytes, in as many goes as the system takes.
- * @param position - in bytes from the start of the file; null: after what was written last, as into a pipe
+ * Writes all bytes, in as many writes as the system needs.
+ * @param position - in bytes from the start of the file; null: after the last write, as for a pipe
  * @param label - what errors call the file
  * @throws CompressError `io`
  */

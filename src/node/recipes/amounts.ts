@@ -2,12 +2,12 @@ import { CompressError } from '../../errors.ts';
 import { jsonKeys } from '../data/jsonKeys.ts';
 import { readTextFile } from '../files/textFile.ts';
 
-/** Larger than any list of the layers of a model. */
+/** Maximum bytes; larger than any list of layers. */
 const MAX_BYTES = 2 ** 24;
 
 /**
- * Reads amounts by name from a JSON file: `{"fc1.weight": 0.3, "conv": 0.5}`. 0 leaves a weight as it is.
- * @throws CompressError `data` naming file and name where it is something else, `limit`, `io`
+ * Reads amounts by name from a JSON file: `{"fc1.weight": 0.3, "conv": 0.5}`. 0 leaves a weight unchanged.
+ * @throws CompressError `data` naming file and name if it is anything else, `limit`, `io`
  */
 export async function readAmounts(path: string): Promise<Map<string, number>> {
   const text = await readTextFile(path, MAX_BYTES);

@@ -89,7 +89,7 @@ export interface CalibratedOptions {
   readonly results?: ResultsFolder;
 }
 
-/** What each option takes. */
+/** The expected type of each option. */
 const SHAPE: Shape<CalibratedOptions> = {
   data: 'text',
   ranges: 'text',
@@ -103,7 +103,7 @@ const SHAPE: Shape<CalibratedOptions> = {
   results: 'object',
 };
 
-/** The options of a run, all of them there. */
+/** The options of a run, with defaults. */
 type Calibrating = CalibratedOptions & Required<Pick<CalibratedOptions, 'observer' | 'biasCorrection' | 'onProgress'>>;
 
 /**
@@ -151,7 +151,7 @@ export function calibratedQuantize(asked: QuantizeOptions, given: CalibratedOpti
       notes.push(...found.notes);
       const { activations, minNodeSqnr, prefer } = { ...STATIC_DEFAULTS, ...options };
       settled = { ...settled, floor: { least: minNodeSqnr, signals: found.products, places: new Places(model) } };
-      // The first reason is the one that is reported: data says more than the static pass.
+      // The first reason is the one that is reported; a reason from data says more than the static pass.
       skipBeforeLog(model, settled, ledger);
       const statics = { ...quantizeOptions, ranges, activations, minNodeSqnr, prefer };
       const ahead = !weightsOnly && (await anyActivations(model, statics, ledger));
@@ -176,12 +176,12 @@ export function calibratedQuantize(asked: QuantizeOptions, given: CalibratedOpti
   };
 }
 
-/** Whether options say how activations become integers, so that products are to have them on every target. */
+/** Whether options say how activations become integers, so that products get integers on every target. */
 function wantsIntegers({ activations, minNodeSqnr, prefer, equalize: shared }: CalibratedOptions): boolean {
   return shared === true || [activations, minNodeSqnr, prefer].some((option) => option !== undefined);
 }
 
-/** Weights in few bits, their codes chosen by the activations that meet them. */
+/** Low-bit weights, with codes chosen by the activations they are multiplied with. */
 async function quantizedLow(
   model: Model,
   asked: QuantizeOptions,
@@ -205,7 +205,7 @@ async function quantizedLow(
   }
 }
 
-/** Raises the opset to one with a scale per channel; tells what came of it. */
+/** Raises the opset to one with a scale per channel; returns notes about it. */
 async function raisedNotes(model: Model): Promise<string[]> {
   const raised = await raiseOpset(model, PER_AXIS_OPSET);
   if (!raised.raised) {
@@ -217,7 +217,7 @@ async function raisedNotes(model: Model): Promise<string[]> {
   return [note, ...raised.notes];
 }
 
-/** Equalizes the layers, none of them beyond what the data shows of its neighbours. */
+/** Equalizes the layers, within the limits that the data shows for their neighbours. */
 async function equalized(model: Model, options: Calibrating): Promise<PassReport> {
   const means = equalizationValues(model);
   if (means.size === 0) return equalize().run(model);
@@ -227,7 +227,7 @@ async function equalized(model: Model, options: Calibrating): Promise<PassReport
   return equalize({ ranges }).run(model);
 }
 
-/** What the data, or a file of ranges, shows of the model. */
+/** What the data, or a file of ranges, says about the model. */
 interface Found {
   readonly ranges: ActivationRanges;
   readonly products: ProductSignals;

@@ -8,27 +8,27 @@ import { modelInputs } from '../data/inputs.ts';
 import { openData } from '../data/open.ts';
 import type { DataSet } from '../data/types.ts';
 
-/** The word that stands for random inputs; a file of this name is ./random. */
+/** The word for random inputs; a file with this name is written as ./random. */
 export const RANDOM = 'random';
 
-/** How many rows of them there are. */
+/** Number of random rows. */
 export const RANDOM_ROWS = 32;
 
-/** Which data a run is given: a path or the word `random`, the first rows of it, and how many are fed at once. */
+/** The data of a run: a path or the word `random`, the number of rows, and the rows per run. */
 interface Given {
   readonly data?: string | undefined;
   readonly samples?: number | undefined;
   readonly batch?: number | undefined;
 }
 
-/** The first rows of data, and how many are fed at once. */
+/** The number of rows, and the rows per run. */
 interface Sizes {
   readonly batch?: number;
   readonly samples?: number;
 }
 
 /**
- * The data that a run is given, or random inputs. A decoder that the data does not fit is fed what the models of its
+ * The given data, or random inputs. If the data does not fit a decoder, the decoder is fed what the other models of its
  * folder make of the data.
  */
 export async function dataOf(model: Model, options: Given): Promise<{ data: DataSet; random: boolean }> {
@@ -43,14 +43,14 @@ async function rowsFor(model: Model, path: string, sizes: Sizes): Promise<DataSe
     return await openData(path, model.graph.fedInputs, sizes);
   } catch (cause) {
     if (!(cause instanceof CompressError) || cause.code !== 'data') throw cause;
-    // What is wrong with the data for the encoder says nothing about this model.
+    // Errors about data for the encoder say nothing about this model.
     const made = await written(model, (inputs) => openData(path, inputs, sizes)).catch(passOver('data'));
     if (made === undefined) throw cause;
     return made;
   }
 }
 
-/** Random inputs that the model runs with: for a decoder, what the models of its folder make of random inputs. */
+/** Random inputs that the model accepts; for a decoder, what the models of its folder make of random inputs. */
 async function randomFor(model: Model, sizes: Sizes): Promise<DataSet> {
   const settings = { seed: 0, samples: RANDOM_ROWS, ...sizes };
   const made = written(model, (inputs, trial) => fittingRandomData(inputs, settings, trial));
@@ -58,20 +58,20 @@ async function randomFor(model: Model, sizes: Sizes): Promise<DataSet> {
   return data ?? randomAlone(model, sizes);
 }
 
-/** What a decoder is fed when the models of its folder write; undefined if the model is none. */
+/** The inputs of a decoder when the models of its folder generate text; undefined if the model is not a decoder. */
 async function written(model: Model, dataFor: DataFor): Promise<DataSet | undefined> {
   const path = modelOrigins.get(model)?.folder?.modelPath;
   if (path === undefined) return undefined;
   return (await import('./generation/fed.ts')).decoderData(path, dataFor);
 }
 
-/** The same data, once its first sample was there. */
+/** The same data, if its first sample can be read. */
 async function runnable(data: DataSet | undefined): Promise<DataSet | undefined> {
   for await (const _ of data?.samples() ?? []) break;
   return data;
 }
 
-/** Makes nothing of an error of one of these kinds. */
+/** Turns errors of these kinds into undefined. */
 function passOver(...codes: readonly ErrorCode[]): (cause: unknown) => undefined {
   return (cause) => {
     if (!(cause instanceof CompressError) || !codes.includes(cause.code)) throw cause;

@@ -8,7 +8,7 @@ import { readSelection } from './selection.ts';
 import type { StepRun } from './stepRun.ts';
 
 /**
- * The pass that `channels` asks for.
+ * Creates the pass for `channels`.
  * @throws CompressError `options`
  */
 export function channelPass(values: PruneValues, run: StepRun): Pass {

@@ -46,7 +46,7 @@ export function checkedChannels(options: ChannelOptions, run: ChannelRun = {}): 
     describeGroups: ['none', 'some', 'all'],
     onProgress: 'function',
   });
-  // Refuses what cannot be before a model is read.
+  // Refuse invalid options before a model is read.
   removeChannels({ ...options, reconstruct: false, norm: options.norm === 'wanda' ? 'l1' : (options.norm ?? 'l1') });
   return {
     name: 'channels',
@@ -63,7 +63,7 @@ export function checkedChannels(options: ChannelOptions, run: ChannelRun = {}): 
   };
 }
 
-/** Removes channels, with what the data says where there is data. */
+/** Removes channels, using the data if there is any. */
 async function removed(
   model: Model,
   options: ChannelOptions,
@@ -79,7 +79,7 @@ async function removed(
   }
 }
 
-/** Lines about groups before the list is cut. */
+/** Maximum number of lines about groups. */
 const SOME = 40;
 
 function groupNotes(groups: readonly GroupReport[], wanted: ChannelRun['describeGroups'] = 'none'): string[] {
@@ -95,7 +95,7 @@ function open(model: Model, path: string, { samples, batch }: ChannelRun): Promi
   });
 }
 
-/** What the model gave before, or why it could not be run. */
+/** The output shapes of the original model, or why it could not be run. */
 type Probe = { readonly sample: Sample; readonly shapes: OutputShapes } | { readonly why: string };
 
 async function probe(model: Model, data: DataSet | undefined): Promise<Probe> {

@@ -29,7 +29,7 @@ export interface CheckOptions {
 }
 
 const SAMPLES = 8;
-/** How long, and how often, they are timed. */
+/** Duration and number of the timed runs. */
 const TIMING = { seconds: 0.5, runs: 20, warmup: 2 } as const;
 
 /**

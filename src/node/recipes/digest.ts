@@ -1,9 +1,9 @@
 import type { Source } from '../../bytes/source.ts';
 
-/** Bytes that are read at a time. */
+/** Bytes read at a time. */
 const PIECE = 1 << 22;
 
-/** What takes bytes. */
+/** An object that takes bytes. */
 export interface Hash {
   update(bytes: Uint8Array): unknown;
 }

@@ -7,7 +7,7 @@ import type { Pass } from '../../passes/pass.ts';
 import { readSelection } from './selection.ts';
 import type { StepRun } from './stepRun.ts';
 
-/** The pass that follows few bits: their own choice of weights is not its. */
+/** The pass after a low-bit pass, for the remaining weights. The selection of the low-bit pass does not apply to it. */
 export function halvingRest(values: QuantizeValues, run: StepRun): Pass {
   const options = optionsOf(values);
   const withData = values.calibrate !== undefined && computesHalf(options);
@@ -15,7 +15,7 @@ export function halvingRest(values: QuantizeValues, run: StepRun): Pass {
 }
 
 /**
- * The pass that the values of `quantize` ask for where they speak of floats of 16 bits alone.
+ * Creates the pass for values of `quantize` that only mention 16-bit floats.
  * @throws CompressError `options`
  */
 export function halvingPass(values: QuantizeValues, run: StepRun): Pass {
@@ -40,10 +40,7 @@ function optionsOf(values: QuantizeValues): Float16Options {
   return defined({ dtype: halfOf(values), compute, io, target });
 }
 
-/**
- * `float16` with what data shows: the ranges of what the model computes, where that is to be in float16; else the means
- * that biases are corrected by.
- */
+/** `float16` with data: ranges of computed values if these become float16; otherwise means that correct the biases. */
 function calibratedHalves(options: Float16Options, values: QuantizeValues, { progress }: StepRun): Pass {
   return {
     ...float16(options),

@@ -3,15 +3,15 @@ import { matches } from '../../layers/pattern.ts';
 import type { SelectionValues } from '../../options/common.ts';
 import type { PassReport } from '../../passes/pass.ts';
 
-/** An expression of `include` or `exclude`. */
+/** A pattern of `include` or `exclude`. */
 export interface Pattern {
   readonly option: 'include' | 'exclude';
-  /** As it was given. */
+  /** Its text as given. */
   readonly text: string;
   readonly expression: RegExp;
 }
 
-/** The expressions that no node and no weight of the model, as it is now, matches. */
+/** The patterns that match no node and no weight of the model in its current state. */
 export function unmatched(model: Model, args: Partial<SelectionValues>): Pattern[] {
   const given = (['include', 'exclude'] as const).flatMap((option) => {
     const texts = args[option] ?? [];
@@ -31,8 +31,8 @@ function unmatchedOf(given: readonly Pattern[], model: Model): Pattern[] {
 }
 
 /**
- * Those of the expressions that match no name of the report either, nor of the model as the pass left it: a pass gives
- * weights names when it folds or unpacks.
+ * The patterns among these that also match no name in the report or in the resulting model: a pass may name weights
+ * when it folds or unpacks.
  */
 export function unreported(patterns: readonly Pattern[], { changes, skips }: PassReport, model: Model): Pattern[] {
   if (patterns.length === 0) return [];

@@ -52,7 +52,7 @@ export function prunedByData({ method, ...options }: DataPruneOptions, run: Data
       hint: 'Give inputs of the model: `data: calib.npz`.',
     });
   }
-  // Refuses what cannot be before a model is read.
+  // Refuse invalid options before a model is read.
   if (method === 'wanda') checkWanda(options);
   else checkSparseGpt(options);
   return {

@@ -9,7 +9,7 @@ import { readSelection } from './selection.ts';
 import type { StepRun } from './stepRun.ts';
 
 /**
- * The pass that `wanda` or `sparsegpt` asks for.
+ * Creates the pass for `wanda` or `sparsegpt`.
  * @throws CompressError `options`
  */
 export function importancePass(method: 'wanda' | 'sparsegpt', values: PruneValues, run: StepRun): Pass {

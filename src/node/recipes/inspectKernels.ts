@@ -6,17 +6,18 @@ import { type InspectedSession, type Kernels, openInspected } from '../runtime/k
 import { replaceDecoded } from './lean.ts';
 
 /**
- * A model of more bytes is not loaded as it is: a copy of it is. Codes of two bits take 16 times as much when decoded.
+ * Maximum bytes of a model that is loaded directly; of a larger one, a copy is loaded. Two-bit codes take 16 times as
+ * much when decoded.
  */
 const MOST_LOADED: number = 1 << 22;
 
 /**
- * Tells what ONNX Runtime makes of a model that is not to be run. Weights that lie beside a model are mapped into
- * memory, and those that no rewriting touches are never read. So a large model is copied, for that long, to the folder
- * for temporary files, with its weights in a data file. Of the weights that ONNX Runtime decodes when it loads a model,
- * the copy has one of each kind, see {@link replaceDecoded}.
- * @param path - the model's file; external data beside it is found
- * @param most - bytes of a model that is loaded as it is
+ * Shows what ONNX Runtime makes of a model that will not be run. Weights in a data file are mapped into memory, and
+ * those that no optimization touches are never read. So a large model is copied temporarily to the temporary folder,
+ * with its weights in a data file. If ONNX Runtime decodes weights when it loads a model, the copy has only one of each
+ * kind, see {@link replaceDecoded}.
+ * @param path - the model's file; external data next to it is found
+ * @param most - maximum bytes of a model that is loaded directly
  * @throws CompressError as {@link openInspected}
  */
 export async function inspectKernels(path: string, most: number = MOST_LOADED): Promise<Kernels> {
@@ -37,8 +38,8 @@ async function isLarger(path: string, most: number): Promise<boolean> {
 
 /**
  * Inspects a copy of a model.
- * @param lean - without most of the weights that are decoded; then undefined if ONNX Runtime decodes not all that are
- *   left
+ * @param lean - leave out most of the decoded weights; the result is then undefined if ONNX Runtime does not decode all
+ * remaining ones
  */
 async function inspectCopy(path: string, lean: false): Promise<Kernels>;
 async function inspectCopy(path: string, lean: true): Promise<Kernels | undefined>;

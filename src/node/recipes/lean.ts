@@ -8,7 +8,7 @@ import { computedAt } from '../../schemes/computed.ts';
 import type { Computed } from '../../schemes/lines.ts';
 import { isUnpacking } from '../../schemes/unpacking.ts';
 
-/** Weights of fewer bytes stay as they are. */
+/** Smaller weights are kept. */
 const WORTH = 1 << 20;
 
 /** A weight that nodes decode when the model is loaded. */
@@ -16,18 +16,18 @@ interface DecodedWeight {
   readonly node: Node;
   readonly value: string;
   readonly computed: Computed;
-  /** What it is stored in: integers or codes, or floats of 16 bits. */
+  /** The stored tensor: integers, codes, or 16-bit floats. */
   readonly stored: Tensor;
-  /** The operators that decode and read it: ONNX Runtime treats weights with the same ones alike. */
+  /** The operators that decode and read it. ONNX Runtime treats weights with the same operators alike. */
   readonly kind: string;
 }
 
 /**
- * Replaces large weights that nodes of the main graph decode by tensors of the same type and shape. Of those that the
- * same operators decode and read, the smallest stays, so ONNX Runtime still shows what it makes of each kind. It
- * computes every other one when it loads the model and keeps it in memory; floats in a data file are mapped, and never
- * read.
- * @returns for each weight that stays, the names of those that were replaced because they are like it
+ * Replaces large weights that nodes of the main graph decode by tensors of the same type and shape. Among weights with
+ * the same decoding and reading operators, the smallest is kept, so ONNX Runtime still shows what it makes of each
+ * kind. It would compute every other one when it loads the model and keep it in memory, while floats in a data file are
+ * mapped and never read.
+ * @returns for each weight that is kept, the names of the replaced weights of its kind
  */
 export async function replaceDecoded(model: Model): Promise<ReadonlyMap<string, readonly string[]>> {
   const kinds = new Map<string, DecodedWeight[]>();
@@ -53,7 +53,7 @@ async function decodedWeights({ graph }: Model): Promise<DecodedWeight[]> {
     const [value = ''] = node.outputs;
     const uses = graph.uses(value);
     const readers = uses.flatMap((use) => (use.node === undefined || use.graph !== graph ? [] : [use]));
-    // What a body reads, or a caller, is another kind.
+    // Values that a body or a caller reads are different.
     if (!isUnpacking(node) || readers.length === 0 || readers.length < uses.length) continue;
     const computed = await computedAt(graph, value);
     const stored = computed?.source?.tensor ?? computed?.parts[0];
@@ -70,7 +70,7 @@ async function decodedWeights({ graph }: Model): Promise<DecodedWeight[]> {
   return found;
 }
 
-/** The operators that a value of constants is computed by. */
+/** The operators that compute a value from constants. */
 function decodersOf(graph: Graph, value: string): string[] {
   const node = graph.producer(value);
   return node === undefined ? [] : [node.opType, ...node.inputs.flatMap((one) => decodersOf(graph, one))];
@@ -83,7 +83,10 @@ function replace(model: Model, { node, value, computed: { dtype, dims } }: Decod
   dropUnread(model, graph, node.inputs);
 }
 
-/** A tensor of zeros that is never in memory as a whole. Kernels are not chosen by the numbers of large weights. */
+/**
+ * A tensor of zeros that is never in memory whole. The choice of kernels does not depend on the values of large
+ * weights.
+ */
 function zeros(name: string, dtype: Computed['dtype'], dims: readonly number[]): Tensor {
   const some = new Uint8Array(WORTH);
   const tensor: Tensor = piecewise(name, dtype, dims, async function* () {
@@ -92,7 +95,7 @@ function zeros(name: string, dtype: Computed['dtype'], dims: readonly number[]):
   return tensor;
 }
 
-/** Floats, or the integers that a product of integers reads. */
+/** Floats, or the integers of an integer product. */
 function isWeight({ dtype }: Computed): boolean {
   return isFloat(dtype) || dtype === 'int8' || dtype === 'uint8';
 }

@@ -9,10 +9,9 @@ import type { Pass } from '../../passes/pass.ts';
 import type { StepRun } from './stepRun.ts';
 
 /**
- * The passes of a verb, from the values of its options: the verb's own first. Only the verb that is asked for is
- * loaded.
- * @param values - as `valuesOf` of the verb's table gives them
- * @throws CompressError `options` if values do not go together; `data` and `io` where a file they name is broken
+ * The passes of a verb, from the values of its options; the verb's own pass is first. Only this verb is loaded.
+ * @param values - from `valuesOf` of the verb's table
+ * @throws CompressError `options` for invalid combinations; `data` and `io` if a file they name is broken
  */
 export async function passesOf(verb: StepVerb, values: object, run: StepRun): Promise<Pass[]> {
   switch (verb) {
@@ -39,24 +38,24 @@ export async function passesOf(verb: StepVerb, values: object, run: StepRun): Pr
   }
 }
 
-/** Whether a run of a verb that finds nothing to change is not an error: by the verb, or because the user allows it. */
+/** Whether a verb may succeed without changes: because of the verb, or because the user allows it. */
 export function mayChangeNothing(verb: StepVerb, values: { allowUnchanged?: boolean | undefined }): boolean {
   return SUMMARIES[verb].mayChangeNothing === true || values.allowUnchanged === true;
 }
 
-/** The pass that follows for `store`: none for dense. */
+/** The following pass for `store`: none for dense. */
 async function storing({ store = 'dense' }: StoreValues): Promise<Pass[]> {
   if (store === 'dense') return [];
   return [(await import('../../passes/pack/index.ts')).pack({ store, optional: true })];
 }
 
-/** The pass that follows for `float16`, where products have few bits: all other weights, and what they compute with. */
+/** The following pass for `float16` with low-bit products: for all other weights, and what they compute with. */
 async function halving(values: QuantizeValues, run: StepRun): Promise<Pass[]> {
   if (halfOf(values) === undefined || !givesFewBits(values)) return [];
   return [(await import('./float16.ts')).halvingRest(values, run)];
 }
 
-/** None where the model is only written again. */
+/** No pass if the model is only written again. */
 async function copying({ set = [], dedupe }: CopyValues): Promise<Pass[]> {
   const passes: Pass[] = [];
   if (set.length > 0) {

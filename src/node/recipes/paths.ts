@@ -2,7 +2,7 @@ import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'nod
 import { isFile } from '../../options/step.ts';
 import type { Recipe, RecipeValue } from '../../passes/recipe.ts';
 
-/** The recipe with its paths as `change` makes them. */
+/** The recipe with its paths changed. */
 function withPaths(recipe: Recipe, change: (path: string) => string): Recipe {
   const steps = recipe.steps.map(({ verb, options }) => {
     const changed = [...options].map(([key, value]): readonly [string, RecipeValue] => {
@@ -13,12 +13,12 @@ function withPaths(recipe: Recipe, change: (path: string) => string): Recipe {
   return { steps };
 }
 
-/** The recipe with its paths, which start from `folder`, as this process can open them. */
+/** The recipe with paths relative to `folder` resolved for this process. */
 export function fromFolder(recipe: Recipe, folder: string): Recipe {
   return withPaths(recipe, (path) => (isAbsolute(path) || folder === '.' ? path : join(folder, path)));
 }
 
-/** The recipe with the paths this process opens as they are from where the file `target` is. */
+/** The recipe with paths of this process made relative to the folder of `target`. */
 export function seenFrom(recipe: Recipe, target: string): Recipe {
   return withPaths(recipe, (path) => {
     if (isAbsolute(path)) return path;
@@ -29,7 +29,7 @@ export function seenFrom(recipe: Recipe, target: string): Recipe {
   });
 }
 
-/** The recipe with names of files only: a model goes to others, whom our folders do not concern. */
+/** The recipe with file paths reduced to base names, because models are shared. */
 export function withoutFolders(recipe: Recipe): Recipe {
   return withPaths(recipe, (path) => `./${basename(resolve(path))}`);
 }

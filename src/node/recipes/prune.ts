@@ -8,8 +8,8 @@ import { readSelection } from './selection.ts';
 import type { StepRun } from './stepRun.ts';
 
 /**
- * The pass that the values ask for.
- * @throws CompressError `options` if values do not fit the method; `data` and `io` where a file it needs is broken
+ * Creates the pass for these values.
+ * @throws CompressError `options` if values do not fit the method; `data` and `io` if a file it needs is broken
  */
 export async function pruningPass(values: PruneValues, run: StepRun): Promise<Pass> {
   const method = methodOf(values);
@@ -64,7 +64,7 @@ async function structured(values: PruneValues): Promise<Pass> {
   });
 }
 
-/** What every method takes. */
+/** The options of every method. */
 async function common(values: PruneValues): Promise<Omit<PruneOptions, 'method'>> {
   const { seed, of, layout } = values;
   return {

@@ -11,7 +11,7 @@ import { readSelection } from './selection.ts';
 import type { StepRun } from './stepRun.ts';
 
 /**
- * The pass that the values of `quantize` ask for.
+ * Creates the pass for these values of `quantize`.
  * @throws CompressError `options`
  */
 export async function quantizingPass(values: QuantizeValues, run: StepRun): Promise<Pass> {
@@ -65,8 +65,8 @@ export async function quantizingPass(values: QuantizeValues, run: StepRun): Prom
 }
 
 /**
- * Whether the ranges of activations, in a file, are all that the data tells: so the data need not be read again for
- * another selection of layers. Equalizing changes what is calibrated, and codes of few bits are chosen by the data.
+ * Whether a file with the ranges of activations is all that is needed from the data, so that another selection of
+ * layers need not read the data again. Equalization changes what is calibrated, and low-bit codes need the data.
  */
 export function needsRangesAlone(values: QuantizeValues): boolean {
   if (values.calibrate === undefined || values.equalize || halfOf(values) !== undefined) return false;
@@ -93,7 +93,7 @@ function withoutSelection(values: QuantizeValues): QuantizeOptions {
   return { dtype: uint8 ? 'uint8' : 'int8', ...defined(given) };
 }
 
-/** What is said of weights in fewer than 8 bits. */
+/** The options of weights of fewer than 8 bits. */
 function lowOptions(values: QuantizeValues): LowOptions {
   const { int4, bits, block, asymmetric, headBits, tableBits, form, target, method } = values;
   return {

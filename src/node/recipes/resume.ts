@@ -10,9 +10,9 @@ import { ownVersion, runtimeVersion } from '../version.ts';
 import { addSource, type Hash } from './digest.ts';
 
 /**
- * What results of layers are of: with the same model, data, options and versions they are the same bytes.
- * @param model - as the pass finds it
- * @param options - all that the pass was told
+ * Identifies results of layers: for the same model, data, options and versions they are the same bytes.
+ * @param model - before the pass
+ * @param options - all options of the pass
  */
 export async function identityOf(model: Model, data: DataSet, options: object): Promise<Identity> {
   return {
@@ -23,7 +23,7 @@ export async function identityOf(model: Model, data: DataSet, options: object): 
   };
 }
 
-/** What the report says of results that were there. */
+/** Notes of the report about reused results. */
 export function earlierNotes(results: Results | undefined): string[] {
   const count = results?.earlier ?? 0;
   if (count === 0) return [];
@@ -40,7 +40,7 @@ function patternsAsText(_: string, value: unknown): unknown {
   return value instanceof RegExp ? String(value) : value;
 }
 
-/** The model as it would be written now. */
+/** Adds the model as it would be written now. */
 async function addModel(hash: Hash, model: Model): Promise<void> {
   const plan = planModel(model, { mode: 'auto', dataName: 'model.onnx.data' });
   const sink = {

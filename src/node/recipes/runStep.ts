@@ -10,20 +10,20 @@ export interface Step {
   readonly pass: Pass;
   /** Changing nothing is not an error. */
   readonly allowUnchanged: boolean;
-  /** Which weights the pass was told to take and to leave, as the command line has it. */
+  /** The weights that the pass includes and excludes, as command line patterns. */
   readonly selection?: Partial<SelectionValues>;
-  /** What notes call it, where the run has a recipe: `recipe.json, steps[1] 'prune'`. */
+  /** How notes refer to it, if the run has a recipe: `recipe.json, steps[1] 'prune'`. */
   readonly where?: string;
 }
 
-/** What came of a step. */
+/** The result of a step. */
 export interface StepDone {
   readonly report: PassReport;
   /** A sentence for each `include` and `exclude` that matches nothing: it is probably mistyped. */
   readonly notes: readonly string[];
 }
 
-/** The passes of a verb as steps: the first is the verb's own, what follows it (`store`) takes no selection. */
+/** The passes of a verb as steps. The first is the verb's own; what follows (`store`) has no selection. */
 export function stepsWith(passes: readonly Pass[], common: Omit<Step, 'pass'>): Step[] {
   const { allowUnchanged } = common;
   return passes.map((pass, index) => (index === 0 ? { ...common, pass } : { pass, allowUnchanged }));
@@ -37,7 +37,7 @@ export async function runStep(
 ): Promise<StepDone> {
   const idle = unmatched(model, selection);
   const report = await pass.run(model, watch);
-  // What the file noted of itself as a variant is not so any more.
+  // The file's note that it is a variant is no longer true.
   if (didAnything(report)) model.removeMetadata(VARIANT_KEY);
   const prefix = where === '' ? '' : `${where}: `;
   const notes = unreported(idle, report, model).map(
@@ -46,7 +46,7 @@ export async function runStep(
   return { report, notes };
 }
 
-/** What an error says of a step that changed nothing. */
+/** The error for a step that changed nothing. */
 interface Unchanged {
   readonly where: string;
   readonly fact: string;
@@ -54,18 +54,18 @@ interface Unchanged {
   readonly hint: string;
 }
 
-/** How an error tells of a step that changed nothing, given what the step is called. */
+/** Creates the error text for a step that changed nothing, given the name of the step. */
 export type UnchangedWords = (done: StepDone, where: string) => Unchanged;
 
-/** Skips that such an error tells of. */
+/** Maximum number of skips in such an error. */
 const MOST_SKIPS = 5;
 
-/** Whether a pass changed weights, or something else that its report has as a fact. */
+/** Whether a pass changed weights, or has other facts in its report. */
 function didAnything({ changes, facts = [] }: PassReport): boolean {
   return changes.length > 0 || facts.length > 0;
 }
 
-/** The words for programs. */
+/** The error text for programs. */
 export function unchangedWords({ report, notes: idle }: StepDone, where: string): Unchanged {
   const { pass, skips, notes } = report;
   const skipped = skips.slice(0, MOST_SKIPS).map(({ weight, detail }) => `${weight}: ${detail}`);
@@ -74,7 +74,7 @@ export function unchangedWords({ report, notes: idle }: StepDone, where: string)
 }
 
 /**
- * Refuses a step that changed nothing, unless it may.
+ * Refuses a step that changed nothing, unless that is allowed.
  * @throws CompressError `nothing_to_do` that says why nothing was changed
  */
 export function refuseUnchanged(

@@ -1,6 +1,6 @@
 import type { SelectionValues } from '../../options/common.ts';
 
-/** The selection as the passes take it; what was not given is not there. */
+/** The selection in the form of the passes; options that were not given are absent. */
 export function readSelection(values: SelectionValues): {
   opTypes?: readonly string[];
   include: RegExp[];

@@ -3,18 +3,18 @@ import type { OnProgress } from '../activations/progress.ts';
 import type { ResultsFolder } from '../files/resultsFolder.ts';
 import type { ChannelRun } from './channels.ts';
 
-/** What goes with the run of a step, and is not an option of its verb. */
+/** Parameters for running a step that are not options of its verb. */
 export interface StepRun {
-  /** What is told how far running the model on data is, and what is computed of it. */
+  /** Receives the progress of running the model on data, and of what is computed from it. */
   readonly progress?: (what: 'calibrating' | 'quantizing' | 'pruning') => OnProgress;
   /** Lines about groups of channels. */
   readonly describeGroups?: ChannelRun['describeGroups'];
-  /** Told what bounded the scales of channels. */
+  /** Receives the ranges that limited the channel scales. */
   readonly onEqualized?: (ranges: ActivationRanges) => void;
-  /** Write no file of ranges. */
+  /** Do not write a file of ranges. */
   readonly dryRun?: boolean;
-  /** Where results of layers are kept while a run is not over. */
+  /** Where results of layers are kept during a run. */
   readonly results?: ResultsFolder;
-  /** Replace a file of ranges that exists. */
+  /** Replace an existing file of ranges. */
   readonly overwrite?: boolean;
 }

@@ -9,31 +9,30 @@ import type { RecipeStep, RecipeValue } from '../../passes/recipe.ts';
 import { mayChangeNothing, passesOf } from './passes.ts';
 import type { StepRun } from './stepRun.ts';
 
-/** A step of a recipe that was checked. */
+/** A validated step of a recipe. */
 export interface ReadyStep {
   readonly verb: StepVerb;
-  /** The values of its options, as the verb's table gives them. */
+  /** The values of its options, from the verb's table. */
   readonly values: object;
-  /** The verb's own, then what follows it. */
+  /** The verb's own pass, then those that follow. */
   readonly passes: readonly Pass[];
   /** Changing nothing is not an error. */
   readonly allowUnchanged: boolean;
 }
 
-/** How steps are made ready. */
+/** How to prepare steps. */
 export interface ReadyOptions {
   readonly run: StepRun;
-  /** Values that no recipe can have. */
+  /** Values that recipes cannot have. */
   readonly further?: { readonly saveRanges: string };
-  /** An error about options as the caller names them; by key if omitted. */
+  /** Rewrites an error about options in the caller's terms; by key if omitted. */
   readonly said?: (error: CompressError, table: AnyTable) => CompressError;
 }
 
 /**
- * Makes a step of a recipe ready to run: checks it by the table of its verb, as a command line is, and makes its
- * passes.
+ * Prepares a step of a recipe: validates it by the table of its verb, like a command line, and creates its passes.
  * @param where - what errors call it
- * @throws CompressError `options` naming the step; `data` and `io` where a file it names is broken
+ * @throws CompressError `options` naming the step; `data` and `io` if a file it names is broken
  */
 export async function readyStep({ verb, options }: RecipeStep, where: string, how: ReadyOptions): Promise<ReadyStep> {
   const known = stepVerb(verb, where);
@@ -50,7 +49,7 @@ export async function readyStep({ verb, options }: RecipeStep, where: string, ho
   }
 }
 
-/** The step that a verb's values are: every one that is not as it is by default. */
+/** The step for a verb's values; values equal to their default are omitted. */
 export function stepOf(verb: StepVerb, values: object): RecipeStep {
   const options = new Map<string, RecipeValue>();
   const given = values as { readonly [key: string]: RecipeValue | undefined };

@@ -84,7 +84,7 @@ const BENCH_SHAPE: Shape<BenchOptions> = {
   onProgress: 'function',
 };
 
-/** Loads of a model whose median is taken, and different samples that are fed in turn. */
+/** Number of loads of a model, of which the median is taken; and of different samples, which are fed in turn. */
 const LOADS = 3;
 const SAMPLES = 4;
 const LEAST_RUNS = 3;
@@ -166,7 +166,7 @@ export function checkRatio(report: BenchReport, most: number): void {
     throw new CompressError('gate', first?.model ?? '', `${facts.join('; ')}; at most ${most} is allowed`);
 }
 
-/** A session for each model, and the median time to make it; loads alternate as runs do. */
+/** A session for each model, and the median load time; models take turns in loading, as in running. */
 async function load(
   paths: readonly string[],
   threads: number | undefined,
@@ -205,7 +205,7 @@ function checkInputs(first: ModelFacts, other: ModelFacts): void {
   throw new CompressError('unsupported', other.label, fact, { hint: 'Were both made from the same model?' });
 }
 
-/** A batch size must be what the model fixes, unless one of its inputs leaves it open. */
+/** A batch size must equal the one that the model fixes, unless one of its inputs leaves it open. */
 function checkBatch({ inputs, label }: ModelFacts, batch: number): void {
   const open = inputs.some((one) => isOpen(one, 0));
   const input = inputs.find((one) => typeof one.dims?.[0] === 'number');
@@ -216,7 +216,7 @@ function checkBatch({ inputs, label }: ModelFacts, batch: number): void {
   });
 }
 
-/** The first few samples that have as many rows as are asked for. */
+/** The first few samples with the requested number of rows. */
 async function samplesOf(data: DataSet, batch: number, inputs: readonly ValueInfo[]): Promise<Sample['feeds'][]> {
   const feeds: Sample['feeds'][] = [];
   const fixed = fixedRows(inputs) !== undefined;
@@ -232,7 +232,7 @@ async function samplesOf(data: DataSet, batch: number, inputs: readonly ValueInf
   throw new CompressError('data', data.description, `has ${rows} rows; a batch of ${batch} needs ${batch}`);
 }
 
-/** Rows of a sample: those of the first input that has some, one whose rows are open where there is one. */
+/** Rows of a sample: those of the first input with rows, preferably one whose rows are open. */
 function rowsOf(feeds: Sample['feeds'] | undefined, inputs: readonly ValueInfo[]): number | undefined {
   const names = rowNames(inputs);
   const counts = inputs.flatMap((one) => {
@@ -258,7 +258,7 @@ async function rounds(
   for (let round = 0; round < runs + warmup; round++) {
     const measured = times[0]?.length ?? 0;
     if (now() - began > seconds * 1000 && measured >= Math.min(LEAST_RUNS, runs)) break;
-    // A slow model is warm sooner: the half of the time is for what counts.
+    // A slow model needs less warm-up: at least half of the time is for measured rounds.
     const warming = round < warmup && now() - began <= (seconds * 1000) / 2;
     for (let turn = 0; turn < sessions.length; turn++) {
       const index = (round + turn) % sessions.length;
@@ -285,7 +285,7 @@ function spread(list: readonly number[]): Spread {
   return { median: quantile(list, 0.5), p10: quantile(list, 0.1), p90: quantile(list, 0.9) };
 }
 
-/** Linear between the two nearest, as NumPy's default. */
+/** Linear interpolation between the two nearest values, as NumPy's default. */
 function quantile(list: readonly number[], part: number): number {
   const sorted = list.toSorted((a, b) => a - b);
   const at = part * (sorted.length - 1);

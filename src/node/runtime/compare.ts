@@ -46,7 +46,7 @@ export interface Share {
 export class OutputComparison {
   readonly name: string;
   readonly #kind: OutputKind;
-  /** Where the data's labels alone say that the output has classes. */
+  /** Whether only the data's labels suggest that the output has classes. */
   readonly #guessed: boolean;
   #dtype: DType | undefined;
   #elements = 0;
@@ -62,8 +62,8 @@ export class OutputComparison {
   readonly #right = { reference: 0, other: 0 };
 
   /**
-   * @param kind - what the output is for; without classes it has some where labels fit
-   * @param byLabels - whether labels alone may say so
+   * @param kind - of the output; without classes, it still has some if labels fit
+   * @param byLabels - whether labels alone may decide that
    */
   constructor(kind: OutputKind, byLabels = true) {
     this.name = kind.name;
@@ -71,14 +71,14 @@ export class OutputComparison {
     this.#guessed = byLabels && kind.classes === undefined && kind.cache === undefined;
   }
 
-  /** Whether the graph, or who asked, says that the output has classes. */
+  /** Whether the graph or the caller says that the output has classes. */
   get hasClasses(): boolean {
     return this.#kind.classes !== undefined;
   }
 
   /**
-   * Takes in what the two models gave for a sample.
-   * @param labels - a class for each row; taken where there are as many as the output has rows
+   * Adds the outputs of both models for a sample.
+   * @param labels - a class per row; used if their number is that of the output's rows
    * @throws CompressError `unsupported` if shapes differ, or only one of the two is float
    */
   add(reference: FeedTensor, other: FeedTensor, labels?: FeedTensor): void {
@@ -124,7 +124,7 @@ export class OutputComparison {
   #cosine(): number {
     if (this.#signal === 0 || this.#other === 0) return this.#signal === this.#other ? 1 : 0;
     if (this.#noise === 0) return 1;
-    // Two roots: the product of the sums may be more than a number can hold.
+    // Two roots, because the product of the sums may overflow.
     return this.#product / (Math.sqrt(this.#signal) * Math.sqrt(this.#other));
   }
 
@@ -168,10 +168,10 @@ export class OutputComparison {
   }
 }
 
-/** The classes of an output of which nothing else is known. */
+/** The class axis of an output about which nothing else is known. */
 const LAST: Classes = { axis: -1 };
 
-/** Rows of numbers, one for each class, `inner` elements from each other. */
+/** Rows with a number per class, at a distance of `inner` elements. */
 interface ClassRows {
   readonly count: number;
   readonly length: number;
@@ -183,16 +183,16 @@ function rowsOf(dims: readonly number[], { axis: stated, length: wanted, alone }
   const axis = stated < 0 ? stated + dims.length : stated;
   const length = dims[axis] ?? 0;
   if (axis < 1 || length < 2) return undefined;
-  // Numbers that nobody needs may be cut off; a half or less of them is something else.
+  // Unused classes may be cut off, but if half or less remain, these are not classes.
   if (wanted !== undefined && (length > wanted || length * 2 <= wanted)) return undefined;
   if (alone === true && dims.some((dim, at) => at > 0 && at !== axis && dim !== 1)) return undefined;
   return { count: elementCount(dims) / length, length, inner: elementCount(dims.slice(axis + 1)) };
 }
 
-/** Elements by place. */
+/** Numbers by index. */
 export type Numbers = ArrayLike<number>;
 
-/** Elements as numbers: 64-bit integers are rounded to 53 bits, far more than a class or a token needs. */
+/** Elements as numbers. 64-bit integers are rounded to 53 bits, far more than a class or a token needs. */
 export function numbersOf({ dtype, data }: FeedTensor): Numbers {
   if (isWide(data)) return Float64Array.from(data, Number);
   if (dtype === 'float16' && data instanceof Uint16Array) {
@@ -201,7 +201,7 @@ export function numbersOf({ dtype, data }: FeedTensor): Numbers {
   return data;
 }
 
-/** What 64-bit integers differ by, taken before they are rounded: two hashes are not equal where 53 bits are. */
+/** Differences of 64-bit integers, computed before rounding: two hashes may agree in 53 bits and still differ. */
 function wholeDifferences({ data: a }: FeedTensor, { data: b }: FeedTensor): Numbers | undefined {
   if (!isWide(a) || !isWide(b)) return undefined;
   return Float64Array.from(a, (one, index) => Number(one - (b[index] as bigint)));
@@ -211,7 +211,7 @@ function isWide(data: FeedTensor['data']): data is BigInt64Array | BigUint64Arra
   return data instanceof BigInt64Array || data instanceof BigUint64Array;
 }
 
-/** Place of the first largest element of a row; −1 where the row has a NaN, which no label is. */
+/** Index of the first largest element of a row; −1, which is not a label, if the row has a NaN. */
 export function largest(values: Numbers, start: number, length: number, step: number): number {
   let best = 0;
   for (let index = 0; index < length; index++) {

@@ -5,21 +5,21 @@ import { type ModelInput, modelInputs } from '../data/inputs.ts';
 import { readModel } from '../model.ts';
 import { type OutputKind, outputKinds } from './outputs/kinds.ts';
 
-/** What the file of a model says about it, where ONNX Runtime says less. */
+/** Facts about a model from its file, where ONNX Runtime says less. */
 export interface ModelFacts {
   /** Path of the file. */
   readonly label: string;
   /** Bytes of the file, with its external data. */
   readonly byteLength: number;
-  /** What must be fed, in the model's order. */
+  /** Inputs that must be fed, in the model's order. */
   readonly inputs: readonly ModelInput[];
-  /** What each output is for. */
+  /** The kind of each output. */
   readonly outputs: readonly OutputKind[];
 }
 
 /**
- * Looks at a model that ONNX Runtime will run. Of a file that is missing or broken, ONNX Runtime says little; our
- * reader names the place.
+ * Reads a model that ONNX Runtime will run. ONNX Runtime says little about a missing or broken file; our reader names
+ * the place.
  * @throws CompressError `io`, `malformed`, `limit`
  */
 export async function readFacts(path: string): Promise<ModelFacts> {
@@ -33,7 +33,7 @@ export async function readFacts(path: string): Promise<ModelFacts> {
 }
 
 /**
- * Passes only models that can be fed the same.
+ * Checks that two models can be fed the same inputs.
  * @throws CompressError `unsupported` that names the first input that differs
  */
 export function checkSameInputs(reference: ModelFacts, other: ModelFacts): void {
@@ -55,12 +55,12 @@ export function checkSameInputs(reference: ModelFacts, other: ModelFacts): void 
   if (further !== undefined) throw differ(other, `has an input '${further}', which ${reference.label} does not have`);
 }
 
-/** The error for a model that is not like another one. */
+/** The error for a model that differs from another one. */
 export function differ({ label }: { readonly label: string }, fact: string): CompressError {
   return new CompressError('unsupported', label, fact, { hint: 'Were both made from the same model?' });
 }
 
-/** Whether there is an array that both take; one number may be an array without axes. */
+/** Whether an array exists that both accept; a single number may be an array without axes. */
 function takesSame({ dims: a }: ValueInfo, { dims: b }: ValueInfo): boolean {
   if (a === undefined || b === undefined || a.length === 0 || b.length === 0) return true;
   if (a.length !== b.length) return false;

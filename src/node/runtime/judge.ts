@@ -69,7 +69,7 @@ export async function openJudge(reference: string, dataFor: DataFor, options: Ju
   }
 }
 
-/** What models are compared with. */
+/** The model that others are compared with. */
 interface Reference {
   readonly facts: ModelFacts;
   readonly right: Session;
@@ -104,7 +104,7 @@ async function judge(path: string, { facts, right, data, expected, ...of }: Refe
 
 type Outputs = Readonly<Record<string, FeedTensor>>;
 
-/** What the reference gives for each sample. */
+/** The reference's outputs for each sample. */
 class Expected {
   readonly #session: Session;
   readonly #names: readonly string[];
@@ -117,13 +117,13 @@ class Expected {
     this.#room = room;
   }
 
-  /** @param index - of the sample; they come in the same order each time */
+  /** @param index - of the sample; samples come in the same order each time */
   async of(sample: Sample, index: number): Promise<Outputs> {
     const kept = this.#kept[index];
     if (kept !== undefined) return kept;
     const outputs = await runOne(this.#session, sample, this.#names);
     const bytes = Object.values(outputs).reduce((sum, one) => sum + one.data.byteLength, 0);
-    // The kept ones are the first ones, without a gap.
+    // Only a gapless prefix is kept.
     if (this.#kept.length === index && bytes <= this.#room) {
       this.#room -= bytes;
       this.#kept.push(outputs);

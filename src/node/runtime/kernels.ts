@@ -45,7 +45,7 @@ export interface Kernels {
   readonly madeFloat: readonly string[];
 }
 
-/** A session, and what it will run. */
+/** A session, and the graph it will run. */
 export interface InspectedSession {
   readonly session: Session;
   readonly kernels: Kernels;
@@ -54,9 +54,9 @@ export interface InspectedSession {
 }
 
 /**
- * Loads a model and looks at the graph ONNX Runtime made of it, which it writes to a temporary file for that.
- * @param path - the model's file; external data beside it is found
- * @throws CompressError `runtime` if ONNX Runtime is missing, refuses the model or tells nothing; `io`, `malformed`
+ * Loads a model and reads the graph that ONNX Runtime made of it, which ONNX Runtime writes to a temporary file.
+ * @param path - the model's file; external data next to it is found
+ * @throws CompressError `runtime` if ONNX Runtime is missing, refuses the model or writes no graph; `io`, `malformed`
  */
 export async function openInspected(
   path: string,
@@ -89,7 +89,7 @@ async function readKernels(
       hint: `Versions from 1.21 can: ${installRuntime('@latest')}`,
     });
   }
-  // Weights that ONNX Runtime left alone stay in the data files of the model.
+  // Weights that ONNX Runtime did not change stay in the data files of the model.
   const optimized = await readModel(path, { dataBeside: madeFrom });
   try {
     const initializers = new Set(optimized.graph.initializers.keys());
@@ -100,7 +100,7 @@ async function readKernels(
 }
 
 /**
- * Counts the operators of a graph that ONNX Runtime wrote, and finds each DequantizeLinear of a weight that is left.
+ * Counts the operators of a graph that ONNX Runtime wrote, and finds each remaining DequantizeLinear of a weight.
  * @param optimized - the graph as it runs
  * @param original - the model it was made from, for the names of its nodes; weights keep theirs
  */
@@ -115,9 +115,9 @@ export function kernelsOf(optimized: Model, original: Model): Kernels {
     if (weight === undefined) continue;
     const after = graph.uses(node.outputs[0] ?? '').map((use) => use.node);
     const found = readers.get(weight.name) ?? [];
-    // The file's own nodes, where the weight is still under its name; what ONNX Runtime made of them otherwise.
+    // The file's own nodes if the weight still has its name; otherwise the nodes of the optimized graph.
     const places = found.length > 0 ? found : after.map((one) => ({ graph, dequantize: node, node: one }));
-    // ONNX Runtime may give each reader a DequantizeLinear of its own: the second would tell the same again.
+    // ONNX Runtime may give each reader its own DequantizeLinear; report each weight once.
     if (unfused.some((one) => one.weight === weight.name)) continue;
     for (const place of places) unfused.push(unfusedOf(weight, place, after[0], places.length));
   }
@@ -145,7 +145,7 @@ interface DequantizeReader {
   readonly node: Node | undefined;
 }
 
-/** Who reads each weight through a DequantizeLinear. */
+/** The readers of each weight through a DequantizeLinear. */
 function readersOf(model: Model): ReadonlyMap<string, readonly DequantizeReader[]> {
   const readers = new Map<string, DequantizeReader[]>();
   for (const { graph, node: dequantize } of model.nodes()) {

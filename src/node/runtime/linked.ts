@@ -2,11 +2,11 @@ import { modelOrigins } from '../../onnx/origin.ts';
 import { readModel } from '../model.ts';
 
 /**
- * The path by which ONNX Runtime finds the data of a model whose path is a link. It looks beside the path it is given;
- * where the data lies beside the file the link leads to, it must be given that file.
+ * The path for ONNX Runtime to load a model whose path may be a link. ONNX Runtime looks for data next to the given
+ * path; if the data is next to the link's target, it must be given the target.
  */
 export async function resolvedModelPath(path: string): Promise<string> {
-  // What we cannot read, ONNX Runtime may; or it says what is wrong.
+  // ONNX Runtime may be able to read the file, or reports what is wrong.
   const model = await readModel(path).catch(() => undefined);
   if (model === undefined) return path;
   const found = modelOrigins.get(model)?.folder?.modelPath ?? path;

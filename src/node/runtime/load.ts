@@ -4,12 +4,12 @@ import { installRuntime } from './install.ts';
 /** ONNX Runtime's JavaScript module. */
 export type Runtime = typeof import('onnxruntime-node');
 
-/** The variable that says no to ONNX Runtime's reports. Somebody who wants them sets it to 0. */
+/** The variable that disables ONNX Runtime's telemetry. A user who wants telemetry sets it to 0. */
 const TELEMETRY = 'ORT_DISABLE_TELEMETRY';
 
 /**
- * ONNX Runtime, loaded when it is first needed: pruning and quantizing weights do without it.
- * @param load - imports the module; tests put their own here
+ * ONNX Runtime, loaded on first use: pruning and quantizing weights do not need it.
+ * @param load - imports the module; tests replace it
  * @throws CompressError `runtime` if the package, or its binary for this machine, is missing
  */
 export async function loadRuntime(load: () => Promise<Runtime> = () => import('onnxruntime-node')): Promise<Runtime> {
@@ -30,7 +30,7 @@ export async function loadRuntime(load: () => Promise<Runtime> = () => import('o
   return runtime;
 }
 
-/** The first line of what was thrown: ONNX Runtime adds many. */
+/** The first line of an error: ONNX Runtime adds many. */
 export function firstLine(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);
   return message.split('\n', 1)[0] ?? message;

@@ -8,11 +8,11 @@ import type { DataSet, Sample } from '../data/types.ts';
 import { PART, placesOf, shapesInParts } from './parts.ts';
 import type { Session } from './session.ts';
 
-/** Dims of every output of the model for one sample, as ONNX Runtime computes them. */
+/** Dims of every output for one sample, as ONNX Runtime computes them. */
 export type OutputShapes = ReadonlyMap<string, readonly number[]>;
 
 /**
- * Runs the model once, edits included: a large one in parts, which gives each part's memory back.
+ * Runs the model once, including edits; a large one in parts, to free the memory of each part.
  * @throws CompressError `runtime` if ONNX Runtime is missing, or refuses the model or the sample
  */
 export async function outputShapes(model: Model, sample: Pick<Sample, 'feeds'>): Promise<OutputShapes> {
@@ -35,21 +35,21 @@ async function shapesOf(session: Session, feeds: Sample['feeds']): Promise<Outpu
   return new Map(session.outputNames.map((name) => [name, results[name]?.dims ?? []]));
 }
 
-/** A sample, and the shapes that a model gives for it. */
+/** A sample, and the shapes of the model's outputs for it. */
 export interface ShapedSample {
   readonly sample: Sample;
   readonly shapes: OutputShapes;
 }
 
 /**
- * Random inputs that the model runs with.
+ * Random inputs that the model accepts.
  * @returns undefined if none were found
  */
 export async function runnableSample(model: Model): Promise<ShapedSample | undefined> {
   const inputs = await orNothing(() => modelInputs(model));
   if (inputs === undefined) return undefined;
   const large = placesOf(model, PART).length > 0;
-  // Other lengths than the likeliest are tried with one session: each of many may fail at the end of the model.
+  // Try further lengths with one session, because each of many trials may fail only at the end of the model.
   const usual = large
     ? await orNothing(() => firstOf(randomData(inputs, ONE), (one) => outputShapes(model, one)))
     : undefined;
@@ -72,7 +72,7 @@ async function firstOf(
   return undefined;
 }
 
-/** Undefined if the model does not run, or it is not known with what. */
+/** Undefined if the model does not run, or no inputs are known that it accepts. */
 async function orNothing<T>(run: () => Promise<T | undefined>): Promise<T | undefined> {
   try {
     return await run();

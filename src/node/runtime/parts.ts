@@ -12,12 +12,12 @@ import type { FeedTensor, Sample } from '../data/types.ts';
 export const PART: number = 16 * 2 ** 20;
 
 /**
- * Places in the main graph at which to cut it, so that the nodes between two of them read at most `most` bytes of
- * weights, or are one node. A weight counts for the nodes that read what is computed of it.
+ * Indices in the main graph at which to cut it, so that the nodes of each part read at most `most` bytes of weights, or
+ * are one node. A weight counts for the nodes that read what is computed from it.
  */
 export function placesOf({ graph }: Model, most: number): number[] {
   const varying = varyingOf(graph);
-  /** Bytes of the weights that a value is made of, by name. */
+  /** Bytes of the weights that a value is computed from, by name. */
   const made = new Map<string, ReadonlyMap<string, number>>();
   const weightsOf = (node: Node): Map<string, number> => {
     const weights = new Map<string, number>();
@@ -49,15 +49,14 @@ function bytesOf(weights: ReadonlyMap<string, number>): number {
   return [...weights.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** Weights inside a body, and inside those of its nodes. */
+/** Weights inside a body and its nested bodies. */
 function heldIn(body: Graph): Tensor[] {
   return [...body.initializers.values(), ...body.nodes.flatMap(bodiesOf).flatMap(heldIn)];
 }
 
 /**
- * Dims of every output of the model for one sample, from a run of each part by itself, so that few weights are in
- * memory at a time.
- * @returns undefined if a value between two parts cannot be fetched and fed, or no node gives an output
+ * Dims of every output for one sample, from running each part separately, so that few weights are in memory at a time.
+ * @returns undefined if a value between two parts cannot be fetched and fed, or an output is not computed by a node
  * @throws CompressError `runtime` if ONNX Runtime refuses a part or the sample
  */
 export async function shapesInParts(
@@ -84,7 +83,7 @@ export async function shapesInParts(
   return new Map(outputs.map((name) => [name, shapes.get(name) ?? []]));
 }
 
-/** What a part is fed: the model's inputs, or values of the parts before it, with their types. */
+/** The inputs of a part: the model's inputs, or values of earlier parts, with their types. */
 interface Start {
   readonly feeds: Sample['feeds'];
   readonly given?: ReadonlyMap<string, ValueInfo>;
@@ -101,7 +100,7 @@ async function runPart(
   if (wanted.length > 0) {
     const { session, close } = await openTapped(cutModel(model, wanted, given), wanted, 'once');
     try {
-      // Sequences and maps are no outputs of a session.
+      // A session cannot output sequences and maps.
       if (session.outputNames.length < wanted.length) return undefined;
       made = await session.run(feeds);
     } finally {

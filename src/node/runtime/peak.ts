@@ -6,12 +6,12 @@ import type { Sample } from '../data/types.ts';
 import type { PeakAnswer, PeakQuestion } from './peakChild.ts';
 
 /**
- * The most memory, in bytes, that a process of its own held which loaded the model and ran it three times. Node and
- * ONNX Runtime themselves are in it, some 80 MB.
+ * Peak memory, in bytes, of a process that loads the model and runs it three times. This includes about 80 MB for Node
+ * and ONNX Runtime.
  * @throws CompressError `runtime` if the process fails or ends
  */
 export function peakMemory(model: string, feeds: Sample['feeds'], threads: number | undefined): Promise<number> {
-  // Beside this file, or beside the bundle it is part of.
+  // Next to this file, or next to the bundle that contains it.
   const child = fork(fileURLToPath(new URL(`./peakChild${extname(import.meta.url)}`, import.meta.url)), {
     serialization: 'advanced',
   });

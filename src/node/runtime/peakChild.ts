@@ -1,20 +1,20 @@
-// The process that peak.ts starts: loads a model, runs it, and says how much memory that took.
+// The process that peak.ts starts: loads a model, runs it, and reports its peak memory.
 import { readFileSync } from 'node:fs';
 import { CompressError } from '../../errors.ts';
 import type { Sample } from '../data/types.ts';
 import { openSession } from './session.ts';
 
-/** What the process is asked. */
+/** The request to the process. */
 export interface PeakQuestion {
   readonly model: string;
   readonly feeds: Sample['feeds'];
   readonly threads: number | undefined;
 }
 
-/** What it answers. */
+/** Its answer. */
 export type PeakAnswer = { readonly peakBytes: number } | { readonly error: string };
 
-/** The first run allocates, later ones may keep more. */
+/** The first run allocates memory, and later ones may keep more. */
 const RUNS = 3;
 
 process.once('message', (question: PeakQuestion) => {
@@ -31,7 +31,7 @@ async function answer({ model, feeds, threads }: PeakQuestion): Promise<PeakAnsw
   }
 }
 
-/** On Linux the kernel's own figure: that of getrusage survives exec, and so has the parent's memory in it. */
+/** On Linux the kernel's own figure: that of getrusage survives exec, so it would include the parent's memory. */
 function peak(): number {
   try {
     const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'));

@@ -19,19 +19,19 @@ export interface SavedRanges extends RangesMeta {
   readonly products: ProductSignals;
 }
 
-/** The one version of the format there is. */
+/** The only version of the format. */
 const VERSION = 1;
 
-/** A range takes some 200 bytes and a large model has thousands; an attack fills the memory. */
+/** Maximum bytes. A range takes some 200 and a large model has thousands; an attack fills the memory. */
 const MAX_RANGES_BYTES: number = 1 << 26;
 
 /** Numbers that older files do not have. */
 const LATER_FIELDS = ['elements'] as const;
 const FIELDS = ['min', 'max', 'observedMin', 'observedMax', 'power', 'clipError', 'zeros'] as const;
-/** Lists of a number for each channel, where there are any. */
+/** Optional lists with a number per channel. */
 const CHANNEL_FIELDS = ['channelMeans', 'channelPowers', 'channelPeaks'] as const;
 
-/** Of a product, in dB. */
+/** Numbers of a product, in dB. */
 const PRODUCT_FIELDS = ['integers', 'stored', 'low'] as const;
 
 /**
@@ -51,7 +51,7 @@ export async function saveRanges(
   await writeTextFile(path, text, options);
 }
 
-/** The fields of a range alone, in their order; JSON leaves out what is undefined. */
+/** Only the fields of a range, in order; JSON omits undefined ones. */
 function plain(range: ActivationRange): Record<string, number | readonly number[] | undefined> {
   return Object.fromEntries([...FIELDS, ...LATER_FIELDS, ...CHANNEL_FIELDS].map((field) => [field, range[field]]));
 }
@@ -126,7 +126,7 @@ function rangeOf(value: unknown, where: string): ActivationRange {
   return range;
 }
 
-/** A number whose zero has no sign: JSON can be read with −0, and not written. */
+/** Replaces −0 by 0: JSON can be read with −0, but not written. */
 function unsigned(value: number): number {
   return value === 0 ? 0 : value;
 }
@@ -141,7 +141,7 @@ function noOthers(others: Record<string, unknown>, where: string): void {
   if (first !== undefined) throw wrong(where, `has an unknown field ${shown(first)}`);
 }
 
-/** A JSON value as an error shows it; undefined for a field that is not there. */
+/** A JSON value for an error; a missing field is undefined. */
 function shown(value: unknown): string {
   if (value === undefined) return 'absent';
   const text = JSON.stringify(value);

@@ -3,28 +3,28 @@ import type { Model } from '../../ir/model.ts';
 import { bodiesOf, intsAttribute, isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 
-/** A graph as it is reached: a function is another one for each node that calls it. */
+/** A graph in its context: each call of a function has its own scope. */
 export interface Scope {
   readonly graph: Graph;
-  /** The node that calls the function around, and where that node stands. */
+  /** The node that calls the enclosing function, and the scope of that node. */
   readonly call: { readonly node: Node; readonly from: Scope } | undefined;
 }
 
-/** A value where it gets its meaning: a graph input, a weight, or the output of `node`. */
+/** The origin of a value: a graph input, a weight, or the output of `node`. */
 export interface ValueOrigin {
   readonly scope: Scope;
   readonly name: string;
   readonly node: Node | undefined;
 }
 
-/** Functions that call functions are followed so deep. */
+/** Maximum depth of nested function calls. */
 const MAX_SCOPE_DEPTH = 30;
-/** Steps from weights to what is made of them: stored as integers, unpacked, transposed. */
+/** Maximum number of steps from a weight to a value computed from it: dequantized, unpacked, transposed. */
 const MOST_STEPS = 12;
-/** A weight that is stored as integers comes through one of them. */
+/** Operators that keep dims, through which a weight stored as integers passes. */
 const SHAPED_AS_INPUT = ['DequantizeLinear', 'Cast', 'Identity'];
 
-/** The way of values through a model: into functions and out of them, and through the bodies of If, Loop and Scan. */
+/** Follows values through a model: into and out of functions, and through the bodies of If, Loop and Scan. */
 export class Scopes {
   readonly main: Scope;
   readonly #functions: ReadonlyMap<string, Graph>;
@@ -37,19 +37,19 @@ export class Scopes {
     this.#functions = new Map(functions.map((one) => [key(one), one]));
   }
 
-  /** The function that a node calls, as this node reaches it. */
+  /** The function that a node calls, in the scope of this call. */
   callee(scope: Scope, node: Node): Scope | undefined {
     const graph = this.#functions.get(`${node.domain} ${node.opType} ${node.overload}`);
     if (graph === undefined || depthOf(scope) >= MAX_SCOPE_DEPTH) return undefined;
     return { graph, call: { node, from: scope } };
   }
 
-  /** A graph inside another one's nodes. */
+  /** The scope of a graph inside a node. */
   inside({ call }: Scope, graph: Graph): Scope {
     return { graph, call };
   }
 
-  /** Where a value that a node of the scope reads comes from: looks outwards, and through calls. */
+  /** The origin of a value that a node of the scope reads, through enclosing graphs and calls. */
   origin(scope: Scope, name: string): ValueOrigin | undefined {
     let graph: Graph | undefined = scope.graph;
     while (graph !== undefined && !graph.defines(name)) graph = graph.parent;
@@ -62,13 +62,16 @@ export class Scopes {
     return given === '' ? undefined : this.origin(scope.call.from, given);
   }
 
-  /** The tensor after a value, where the model holds it. */
+  /** The tensor of a value, if it is a constant of the model. */
   held(scope: Scope, name: string): Tensor | undefined {
     const place = this.origin(scope, name);
     return place?.scope.graph.constant(place.name)?.tensor;
   }
 
-  /** The dims of a value, where the model holds it, states them, or makes it of such a value without changing them. */
+  /**
+   * The dims of a value, if it is a constant, its type is stated, or it is computed from such a value by operators that
+   * keep dims.
+   */
   dims(scope: Scope, name: string, steps: number = MOST_STEPS): ValueInfo['dims'] {
     const place = this.origin(scope, name);
     if (place === undefined || steps === 0) return undefined;
@@ -83,7 +86,7 @@ export class Scopes {
     return SHAPED_AS_INPUT.some((one) => isOp(node, one)) ? this.dims(at, node.inputs[0] ?? '', steps - 1) : undefined;
   }
 
-  /** Whether a value is a weight, or is made of weights alone in a few steps. */
+  /** Whether a value is a weight, or is computed only from weights in a few steps. */
   isFixed(scope: Scope, name: string, steps: number = MOST_STEPS): boolean {
     const place = this.origin(scope, name);
     if (place === undefined || steps === 0) return false;
@@ -101,7 +104,7 @@ export class Scopes {
     return fixed;
   }
 
-  /** Values of a graph, as one node calls it, that are known to be fixed. */
+  /** Values of a graph that are known to be fixed, for one call. */
   #fixedIn({ graph, call }: Scope): Set<string> {
     const calls = this.#fixed.get(graph) ?? new Map<Node | undefined, Set<string>>();
     this.#fixed.set(graph, calls);
@@ -110,12 +113,12 @@ export class Scopes {
     return values;
   }
 
-  /** Every place that reads a value of the scope's graph. Without a node, the value is an output of that graph. */
+  /** Every use of a value of the scope's graph. Without a node, the value is an output of that graph. */
   uses(scope: Scope, name: string): readonly { scope: Scope; node: Node | undefined; index: number }[] {
     return scope.graph.uses(name).map(({ graph, node, index }) => ({ scope: this.inside(scope, graph), node, index }));
   }
 
-  /** The value that an output of a body or a function becomes in the graph around; undefined for the main graph. */
+  /** The value in the enclosing graph for an output of a body or a function; undefined for the main graph. */
   outside(scope: Scope, index: number): { readonly scope: Scope; readonly name: string } | undefined {
     const { graph, call } = scope;
     if (graph.parent === undefined) {
@@ -123,7 +126,7 @@ export class Scopes {
       return call === undefined || !name ? undefined : { scope: call.from, name };
     }
     const owner = graph.parent.nodes.find((one) => bodiesOf(one).includes(graph));
-    // The body of a Loop says first whether it goes on.
+    // The first output of a Loop's body is its condition.
     const name = owner?.outputs[owner.opType === 'Loop' ? index - 1 : index];
     return name ? { scope: this.inside(scope, graph.parent), name } : undefined;
   }

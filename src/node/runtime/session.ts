@@ -7,13 +7,13 @@ import type { FeedData, FeedTensor, Sample } from '../data/types.ts';
 import { letGo } from './letGo.ts';
 import { firstLine, loadRuntime, type Runtime } from './load.ts';
 
-/** How far ONNX Runtime rewrites a graph before it runs it. */
+/** How far ONNX Runtime optimizes a graph before it runs it. */
 export type Optimization = 'disabled' | 'basic' | 'extended' | 'all';
 
-/** As many threads as there are processors: by itself ONNX Runtime takes half of them where it cannot count cores. */
+/** As many threads as there are processors: by default ONNX Runtime uses half of them if it cannot count cores. */
 export const PROCESSORS: number = availableParallelism();
 
-/** Settings of a session; whatever is absent is as ONNX Runtime has it. */
+/** Settings of a session; absent ones have ONNX Runtime's defaults. */
 export interface SessionOptions {
   /** What errors call the model; its path, or `model`, if omitted. */
   readonly label?: string;
@@ -21,24 +21,22 @@ export interface SessionOptions {
   readonly optimization?: Optimization;
   /** Threads within one operator. */
   readonly threads?: number;
-  /** A file to write the rewritten graph to, with the operators that will really run. */
+  /** A file to write the optimized graph to, with the operators that will really run. */
   readonly optimizedModelPath?: string;
-  /** Runs QuantizeLinear and DequantizeLinear as they stand, instead of making integer kernels of them. */
+  /** Run QuantizeLinear and DequantizeLinear as they are, instead of fusing them into integer kernels. */
   readonly keepQdq?: boolean;
-  /**
-   * Whether kernels keep the weights in an order of their own, a copy that pays after some runs; they do if omitted.
-   */
+  /** Let kernels prepack weights, a copy that pays off after some runs; true if omitted. */
   readonly packsWeights?: boolean;
-  /** Whether memory that one node lets go of is kept for others: so if omitted. */
+  /** Keep memory that a node has freed for others; true if omitted. */
   readonly arena?: boolean;
   /**
-   * Whether threads wait for the next operator by turning in circles, which takes processors from all else; they do if
+   * Let threads spin while they wait for the next operator, which takes processor time from everything else; true if
    * omitted.
    */
   readonly spins?: boolean;
 }
 
-/** A model that is loaded and can be run. */
+/** A loaded model. */
 export interface Session {
   readonly label: string;
   /** Outputs that are tensors of numbers. Others (sequences, maps, strings) cannot be fetched. */
@@ -54,16 +52,16 @@ export interface Session {
     fetches?: readonly string[],
   ): Promise<Readonly<Record<string, FeedTensor>>>;
   /**
-   * Runs the model once, and leaves outputs in the arrays of these tensors.
+   * Runs the model once, and stores outputs in the arrays of these tensors.
    * @param outputs - with the dims that they will have
    * @throws CompressError `runtime`
    */
   runInto(feeds: Readonly<Record<string, FeedTensor>>, outputs: Readonly<Record<string, FeedTensor>>): Promise<void>;
-  /** Gives the memory back. A second call does nothing. */
+  /** Frees the memory. A second call does nothing. */
   release(): Promise<void>;
 }
 
-/** The severity from which ONNX Runtime may write to stderr. An error is thrown as well, and told once, by us. */
+/** The severity from which ONNX Runtime may write to stderr. Errors are also thrown, so that we report them once. */
 const FATAL = 4;
 
 /**
@@ -80,7 +78,7 @@ export async function openSession(model: string | Uint8Array, options: SessionOp
   };
   const settings = settingsOf(options);
   const { InferenceSession: factory } = runtime;
-  // One overload for each, so that TypeScript wants two calls.
+  // One call per overload, as TypeScript requires.
   const opening =
     typeof model === 'string' ? factory.create(await pathToRun(model), settings) : factory.create(model, settings);
   const session = await opening.catch(fail);
@@ -103,7 +101,7 @@ export async function openSession(model: string | Uint8Array, options: SessionOp
     },
     async runInto(feeds, into) {
       const results = await session.run(tensorsOf(runtime, feeds), tensorsOf(runtime, into)).catch(fail);
-      // onnxruntime-node 1.30 copies each output to an array of its own, even where it was given one.
+      // onnxruntime-node 1.30 copies each output to its own array, even if it was given one.
       for (const [name, copy] of Object.entries(results)) {
         const data = (copy as Tensor).data as FeedData;
         if (data.buffer !== into[name]?.data.buffer) letGo(data);
@@ -125,7 +123,7 @@ export async function runOne(session: Session, sample: Sample, fetches: readonly
   });
 }
 
-/** Where ONNX Runtime is to look for a model. Only one that a link leads to is read before; few are. */
+/** The path for ONNX Runtime to load a model from. Only links, which are rare, need the model to be read first. */
 export async function pathToRun(path: string): Promise<string> {
   const isLink = await lstat(path).then(
     (found) => found.isSymbolicLink(),
@@ -157,11 +155,11 @@ function tensorsOf(runtime: Runtime, tensors: Readonly<Record<string, FeedTensor
 }
 
 function tensorOf(runtime: Runtime, { dtype, data, dims }: FeedTensor): Tensor {
-  // The constructor has an overload a type; ours is a union, and it checks the pair itself.
+  // The constructor has one overload per type; ours is a union, and it checks the pair itself.
   return new runtime.Tensor(dtype as 'float32', data as Float32Array, dims);
 }
 
-/** The outputs as plain tensors. ONNX Runtime's own let go of their memory at once, not when they are collected. */
+/** The outputs as plain tensors. ONNX Runtime's own ones are freed at once, not by the garbage collector. */
 function taken(results: InferenceSession.ReturnType): Record<string, FeedTensor> {
   const entries = Object.entries(results).map(([name, value]) => {
     const tensor = value as Tensor;

@@ -81,7 +81,7 @@ export async function verify(
 }
 
 /**
- * Refuses a model that has not the outputs of another one.
+ * Refuses a model without the outputs of another one.
  * @throws CompressError `unsupported`
  */
 export function checkOutputs(reference: Session, other: Session): void {
@@ -135,7 +135,7 @@ export function checkGates(report: VerifyReport, gates: Gates): void {
   throw new CompressError('gate', report.other, facts.join('; '), { hint });
 }
 
-/** What keeps outputs from reaching the gates, in a sentence each. */
+/** Why outputs fail the gates, one sentence each. */
 export function gateFacts(outputs: readonly OutputFigures[], { minSqnr, minTop1 }: Gates): string[] {
   return [...sqnrFacts(outputs, minSqnr), ...top1Facts(outputs, minTop1)];
 }
@@ -151,7 +151,7 @@ function sqnrFacts(outputs: readonly OutputFigures[], least: number | undefined)
   );
 }
 
-/** The outputs that have classes, with how many rows agree on the first. */
+/** The outputs with classes, and how many rows have the same top-1. */
 function rankedOutputs(
   outputs: readonly OutputFigures[],
 ): ({ readonly name: string } & NonNullable<OutputFigures['top1']>)[] {
@@ -174,7 +174,7 @@ function floor4(share: number): number {
 }
 
 /**
- * Decibels for people, rounded down, so that a figure below a gate is never shown as the gate: `34.20 dB`, `∞` where
+ * Decibels for people, rounded down, so that a figure below a gate is never shown as the gate: `34.20 dB`, or `∞` if
  * nothing differs.
  */
 export function formatDb(value: number): string {

@@ -13,14 +13,14 @@ interface Waiting {
 }
 
 const line: Waiting[] = [];
-/** Helpers that have started and work. */
+/** Helpers that have started and are available. */
 const ready: Helper[] = [];
 let starting = false;
 let working = false;
 
 /**
- * Starts the helpers, at the first call. They take tasks when they are there; until then, and where they cannot start,
- * this thread does all.
+ * Starts the helpers on the first call. They take tasks once they are ready; until then, and if they cannot start, this
+ * thread does everything.
  */
 export function startCrew(): void {
   if (starting) return;
@@ -36,19 +36,19 @@ export function startCrew(): void {
   );
 }
 
-/** Has the next free thread do a task. */
+/** Lets the next free thread run a task. */
 export function perform(task: Task): Promise<Outcome> {
   return new Promise((resolve) => {
     line.push({ task, settle: resolve });
     give();
     if (working) return;
     working = true;
-    // Others may come before this thread looks.
+    // More tasks may arrive before this thread looks.
     setImmediate(work);
   });
 }
 
-/** This thread's share: one task after the other, as long as there are any. */
+/** This thread's share: runs tasks as long as there are any. */
 async function work(): Promise<void> {
   for (;;) {
     give();
@@ -61,16 +61,14 @@ async function work(): Promise<void> {
   working = false;
 }
 
-/**
- * Gives tasks to helpers: one to each that has none, and a second one for later while there are enough for everybody.
- */
+/** Gives tasks to helpers: one to each idle helper, and a second one in advance while there are enough for all. */
 function give(): void {
   for (const depth of [1, 2]) {
     for (const helper of ready) {
       if (helper.outstanding >= depth || line.length <= (depth - 1) * (ready.length + 1)) continue;
       const { task, settle } = line.shift() as Waiting;
       const done = helper.run(task);
-      // Reading and writing at places can be done again: here, should the thread have gone.
+      // Reading and writing at positions can be repeated: if the thread is gone, it is done here.
       settle(
         done.catch(() => {
           leave(helper);
@@ -82,15 +80,14 @@ function give(): void {
   }
 }
 
-/** A helper that has gone gets nothing more to do. */
+/** Removes a helper that is gone. */
 function leave(helper: Helper): void {
   const index = ready.indexOf(helper);
   if (index >= 0) ready.splice(index, 1);
 }
 
 /**
- * Has tasks done that wait for each other, one of them by each thread: they must not be more than there are helpers
- * that have started, and one.
+ * Runs tasks that wait for each other, one per thread. There must be at most one more than there are started helpers.
  */
 export function performTogether(tasks: readonly OrderedTask[]): Promise<Outcome>[] {
   return tasks.map((task, index) => {
@@ -99,7 +96,7 @@ export function performTogether(tasks: readonly OrderedTask[]): Promise<Outcome>
   });
 }
 
-/** How many tasks that wait for each other can be done at the same time. */
+/** The number of tasks waiting for each other that can run at the same time. */
 export function crewSize(): number {
   return ready.length + 1;
 }

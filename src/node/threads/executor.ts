@@ -2,7 +2,7 @@ import { type FileExecutor, setFileExecutor } from '../../compute/executor.ts';
 import { threadCount } from './helpers.ts';
 import { isShared, partsFor, threadsFor } from './work.ts';
 
-/** Threads come with the kernels, which most models do without: they are loaded at the first computation. */
+/** Threads are loaded with the kernels, at the first computation, because most models do not need them. */
 const threads: FileExecutor = {
   threadCount,
   isShared,
@@ -13,7 +13,7 @@ const threads: FileExecutor = {
   write: async (...what) => (await import('./run.ts')).write(...what),
 };
 
-/** Has threads of this process compute over the files it opens. */
+/** Lets threads of this process compute over the files it opens. */
 export function useThreads(): void {
   setFileExecutor(threads);
 }

@@ -6,14 +6,16 @@ import type { OrderedTask } from './ordered.ts';
 import type { Outcome } from './transfer.ts';
 import type { Task } from './worker.ts';
 
-/** More threads than this, this one among them, wait for memory and for each other's writes to the one file. */
+/**
+ * Maximum number of threads, including this one. More would wait for memory and for each other's writes to the file.
+ */
 const MOST_THREADS = 4;
 
 let count: number | undefined;
 
 /**
- * How many threads can compute, this one among them, the same all the time; 1 where there is one processor, or when run
- * from source.
+ * Number of threads that can compute, including this one. It is constant; 1 with one processor, or when run from
+ * source.
  */
 export function threadCount(): number {
   // Threads run the built package; tests run the sources.
@@ -22,10 +24,10 @@ export function threadCount(): number {
   return count;
 }
 
-/** Another thread, which does its tasks in the order they were given. */
+/** Another thread, which runs its tasks in order. */
 export class Helper {
   readonly #pool: Tinypool;
-  /** What waits for a task: where the thread does not start, no task fails by itself. */
+  /** Callbacks of pending tasks: if the thread does not start, tasks do not fail by themselves. */
   readonly #waiting = new Set<(cause: CompressError) => void>();
   #broken: CompressError | undefined;
 
@@ -37,12 +39,12 @@ export class Helper {
     });
   }
 
-  /** Tasks that it has been given and not done. */
+  /** Number of its unfinished tasks. */
   get outstanding(): number {
     return this.#waiting.size;
   }
 
-  /** @throws CompressError `io` if the thread could not start, or is no more */
+  /** @throws CompressError `io` if the thread could not start, or has ended */
   run(task?: Task | OrderedTask): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       if (this.#broken !== undefined) return reject(this.#broken);
@@ -53,7 +55,7 @@ export class Helper {
   }
 }
 
-/** Starts the other threads; each has a pool of its own, so that what it does, and in what order, is known. */
+/** Starts the other threads. Each has its own pool, so that its tasks and their order are known. */
 export async function startHelpers(): Promise<readonly Helper[]> {
   const { Tinypool: Pool } = await import('tinypool');
   return Array.from({ length: threadCount() - 1 }, () => {
@@ -63,9 +65,9 @@ export async function startHelpers(): Promise<readonly Helper[]> {
       runtime: 'worker_threads',
       minThreads: 1,
       maxThreads: 1,
-      // One at hand when the one before is done, even if this thread is busy then.
+      // Keep a second task ready, even if this thread is busy when the first one ends.
       concurrentTasksPerWorker: 2,
-      // Warnings of Node would come once a thread.
+      // Node would print its warnings once per thread.
       env: { ...process.env, NODE_NO_WARNINGS: '1' },
       execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb: 4 },

@@ -10,18 +10,18 @@ import { MOST_HELD, type OrderedOutcome, OrderedResult, type OrderedTask, Turn }
 import { Failure, failed, type Outcome, readPlace, writePlace } from './transfer.ts';
 import type { Task } from './worker.ts';
 
-/** Milliseconds of work after which signals, other threads' messages and timers get a turn. */
+/** Milliseconds of work after which signals and messages of other threads get a turn. */
 const SLICE = 4;
 
 const writeLater = promisify(write);
 
-/** When others had a turn the last time. */
+/** Time of their last turn. */
 let breathed = 0;
 
-/** Buffers of {@link MOST_HELD} bytes that are free. */
+/** Free buffers of {@link MOST_HELD} bytes. */
 const buffers: Uint8Array[] = [];
 
-/** Runs steps in this thread; what they read and write is moved by `move`. */
+/** Runs steps in this thread; `move` transfers what they read and write. */
 async function perform(job: Job, move: (step: Step, arena: Arena) => Promise<void> | undefined): Promise<unknown> {
   const { arena, steps, end } = begin(job);
   try {
@@ -39,7 +39,7 @@ async function perform(job: Job, move: (step: Step, arena: Arena) => Promise<voi
   }
 }
 
-/** As `run` of worker.ts, in this thread: files are read and written at once, a piece at a time. */
+/** As `run` of worker.ts, in this thread: files are read and written synchronously, a piece at a time. */
 export async function runHere({ job, from, to }: Task): Promise<Outcome> {
   try {
     const result = await perform(job, ({ kind, bytes, at }, arena) => {
@@ -55,7 +55,7 @@ export async function runHere({ job, from, to }: Task): Promise<Outcome> {
 
 /**
  * As `run` of worker.ts, in this thread. It never blocks, neither for its turn nor for the reader of a pipe, because
- * other work waits on it.
+ * other work waits for it.
  */
 export async function runOrderedHere({ parts, to }: OrderedTask): Promise<Outcome> {
   const turn = new Turn(to.turn);

@@ -23,22 +23,22 @@ export interface OrderedPart {
   readonly wanted: readonly Piece[];
 }
 
-/** What became of one. */
+/** The outcome of one part. */
 export interface OrderedOutcome {
-  /** What the job gives besides what it writes. */
+  /** The result of the job, apart from what it writes. */
   readonly result: unknown;
-  /** What was wanted of what it writes. */
+  /** The requested pieces of what it writes. */
   readonly shown: readonly Uint8Array[];
 }
 
 /** The file that threads write in turn. */
 export interface OrderedPlace {
   readonly fd: number;
-  /** The number of the part that is to be written next, an Int32; below 0 once a write has failed. */
+  /** Index of the next part to write, an Int32; negative once a write has failed. */
   readonly turn: SharedArrayBuffer;
 }
 
-/** The code of a write that did not happen because an earlier one had failed. */
+/** The code of a write that was skipped because an earlier one failed. */
 export const ABANDONED = 'ECANCELED';
 
 /** `Atomics.waitAsync` (ES2024), which TypeScript's library for this target does not declare. */
@@ -46,7 +46,7 @@ interface WaitAsync {
   waitAsync(state: Int32Array, index: number, value: number): { readonly value: Promise<unknown> | string };
 }
 
-/** Lets threads write their parts in order: the number of the part that is next, shared by all threads. */
+/** Lets threads write their parts in order. The index of the next part is shared by all threads. */
 export class Turn {
   readonly #state: Int32Array;
 
@@ -54,32 +54,32 @@ export class Turn {
     this.#state = new Int32Array(turn);
   }
 
-  /** Blocks until a part is next. @throws Failure when an earlier write has failed */
+  /** Blocks until it is the turn of a part. @throws Failure if an earlier write has failed */
   wait(index: number): void {
     for (let now = this.#now(index); now !== undefined; now = this.#now(index)) Atomics.wait(this.#state, 0, now);
   }
 
-  /** Waits for it without blocking. @throws Failure as {@link wait} */
+  /** Waits without blocking. @throws Failure as {@link wait} */
   async waitAsync(index: number): Promise<void> {
     for (let now = this.#now(index); now !== undefined; now = this.#now(index)) {
       await (Atomics as unknown as WaitAsync).waitAsync(this.#state, 0, now).value;
     }
   }
 
-  /** Gives the turn, which `index` has, to the next part. */
+  /** Passes the turn from part `index` to the next one. */
   pass(index: number): void {
-    // Never over the mark of a failed write.
+    // Never overwrite the mark of a failed write.
     if (Atomics.compareExchange(this.#state, 0, index, index + 1) !== index) throw abandoned();
     Atomics.notify(this.#state, 0);
   }
 
-  /** Marks that a write has failed: no thread writes any more. */
+  /** Marks that a write has failed, so that no thread writes any more. */
   abandon(): void {
     Atomics.store(this.#state, 0, -1);
     Atomics.notify(this.#state, 0);
   }
 
-  /** The number of the next part; undefined if it is `index`. */
+  /** Index of the next part; undefined if it is `index`. */
   #now(index: number): number | undefined {
     const now = Atomics.load(this.#state, 0);
     if (now < 0) throw abandoned();
@@ -91,26 +91,27 @@ function abandoned(): Failure {
   return new Failure('write', Object.assign(new Error('another part failed'), { code: ABANDONED }));
 }
 
-/** Results of at most so many bytes are written at once, when all of them are there. */
+/** Results up to this size are written in one piece, once they are complete. */
 export const MOST_HELD: number = 2 << 20;
 
 /**
- * The result of one part on its way: a short one is held until all of it is there, and what is wanted of it is kept.
+ * The result of one part while it is computed. A short result is held until it is complete, and requested pieces are
+ * kept.
  */
 export class OrderedResult {
   readonly #part: OrderedPart;
   readonly #held: Uint8Array;
-  /** What is wanted of it, as far as it was seen. */
+  /** The requested pieces, as far as they were seen. */
   readonly shown: readonly Uint8Array[];
 
-  /** @param held - at least {@link MOST_HELD} bytes, which nobody else uses before the part has ended */
+  /** @param held - at least {@link MOST_HELD} bytes, for exclusive use until the part has ended */
   constructor(part: OrderedPart, held: Uint8Array) {
     this.#part = part;
     this.#held = held;
     this.shown = part.wanted.map(({ byteLength }) => new Uint8Array(byteLength));
   }
 
-  /** Takes the next bytes of the result, from `at` on; gives what is to be written now. */
+  /** Takes the next bytes of the result, from `at` on; returns the bytes to write now. */
   take(bytes: Uint8Array, at: number): Uint8Array | undefined {
     const { byteLength } = this.#part;
     this.#look(bytes, at);

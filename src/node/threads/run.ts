@@ -10,9 +10,7 @@ import type { Outcome } from './transfer.ts';
 import { isShared, threadsFor } from './work.ts';
 import type { Task } from './worker.ts';
 
-/**
- * Bytes that a part of those that are written one after another gives: it is computed while the one before is written.
- */
+/** Bytes per part if parts are written in order: one is computed while the previous one is written. */
 const ORDERED: number = 1 << 20;
 
 /** As `run` of {@link FileExecutor}. */
@@ -46,7 +44,7 @@ export async function write<Kind extends WritingKind>(
   return results;
 }
 
-/** Shows what is wanted of bytes that are written. */
+/** Passes the requested bytes to the watcher. */
 function show({ fd, watching }: WriteTarget, position: number, byteLength: number): void {
   if (watching === undefined) return;
   const { watcher, start: first } = watching;
@@ -57,7 +55,7 @@ function show({ fd, watching }: WriteTarget, position: number, byteLength: numbe
   }
 }
 
-/** Runs parts, side by side where there are threads for them, which write their results into a file. */
+/** Runs parts that write their results to a file, in parallel if there are threads for them. */
 async function writeParts<Kind extends Job['kind']>(
   stored: Stored,
   parts: readonly Part<Kind>[],
@@ -69,9 +67,9 @@ async function writeParts<Kind extends Job['kind']>(
 }
 
 /**
- * Runs parts in threads that write their results one after the other, in the order of the parts. Of two threads each
- * has every second part: it computes one while the other writes.
- * @param byteLength - of what they write together
+ * Runs parts in threads that write their results in the order of the parts. Each of two threads has every second part:
+ * it computes one while the other writes.
+ * @param byteLength - total bytes written
  */
 async function writeInOrder<Kind extends Job['kind']>(
   stored: Stored,
@@ -122,8 +120,8 @@ async function done<Kind extends Job['kind']>(
 
 /**
  * @param label - what errors call the file that is read
- * @throws CompressError `io` if reading failed; an error with the system's `code` where writing did, to be named by who
- *   knows the file
+ * @throws CompressError `io` if reading failed; an error with the system's `code` if writing did, to be named by a
+ * caller that knows the file
  */
 async function resultOf(task: Promise<Outcome>, label: string): Promise<unknown> {
   const outcome = await task;
@@ -132,7 +130,7 @@ async function resultOf(task: Promise<Outcome>, label: string): Promise<unknown>
   throw new CompressError('io', label, outcome.message);
 }
 
-/** All results, or the first error once every part has ended: files may be closed then. */
+/** All results, or the first error after every part has ended, because the caller may then close files. */
 async function settled<T>(promises: readonly Promise<T>[]): Promise<T[]> {
   const ended = await Promise.allSettled(promises);
   return ended.map((one) => {

@@ -2,7 +2,7 @@ import { readSync, writeSync } from 'node:fs';
 import type { Place } from '../../bytes/stored.ts';
 import type { Arena } from '../../kernels/simd/arena.ts';
 
-/** What became of a task: errors lose their codes on the way between threads, so they are told as data. */
+/** The outcome of a task. Errors would lose their codes between threads, so they are sent as data. */
 export type Outcome =
   | { readonly result: unknown }
   | { readonly failed: 'read' | 'write'; readonly message: string; readonly code: string | undefined };
@@ -17,14 +17,14 @@ export class Failure extends Error {
   }
 }
 
-/** The outcome of a failure. @throws whatever else it is */
+/** The outcome of a failure. @throws any other error */
 export function failed(cause: unknown): Outcome {
   if (!(cause instanceof Failure)) throw cause;
   const code = (cause.cause as NodeJS.ErrnoException | undefined)?.code;
   return { failed: cause.side, message: cause.message, code };
 }
 
-/** Fills `bytes`, which lie in the arena, from byte `at` of a place on: with zeros for what stands for them. */
+/** Fills `bytes`, which are in the arena, from byte `at` of a place on; some elements are read as zero. */
 export function readPlace(from: Place, bytes: Uint8Array, at: number, arena: Arena): void {
   const { fd, position } = from;
   for (let done = 0; done < bytes.length; ) {
@@ -42,7 +42,7 @@ export function writePlace({ fd, position }: Place, bytes: Uint8Array, at: numbe
   }
 }
 
-/** Writes after what was written before. */
+/** Writes at the current position. */
 export function writeNext(fd: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) {
     done += guarded('write', () => writeSync(fd, bytes, done, bytes.length - done, null));

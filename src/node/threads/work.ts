@@ -2,47 +2,47 @@ import type { Stored } from '../../bytes/stored.ts';
 import { isLarge } from '../../compute/executor.ts';
 import { threadCount } from './helpers.ts';
 
-/** Below so many bytes of weights, other threads would take longer to start than they save. */
+/** With fewer bytes of weights, starting other threads takes longer than they save. */
 export const WORTH_THREADS: number = 512 << 20;
 
-/** Tensors smaller than this are not cut into parts for threads. */
+/** Smaller tensors are not split into parts for threads. */
 const WORTH_CUTTING: number = 4 << 20;
 
-/** Tensors smaller than this are done here: asking another thread takes as long. */
+/** Smaller tensors are computed in this thread: asking another one takes as long. */
 const WORTH_ASKING: number = 1 << 20;
 
-/** Bytes of work seen so far in this process: threads start when there is enough. */
+/** Bytes of work so far in this process: threads start when there is enough. */
 let seen = 0;
 
-/** Whether the caller has said how much work is coming. */
+/** Whether the caller has announced the amount of work. */
 let told = false;
 
-/** Says that so much work is coming: threads may start while the rest gets ready. */
+/** Announces the amount of work, so that threads may start in the meantime. */
 export function expectWork(bytes: number): void {
   told = true;
   see(bytes);
 }
 
-/** Starts the threads for a model of so many bytes before it is opened, if it will need them. */
+/** Starts the threads for a model of this size before it is opened, if it will need them. */
 export function prepareFor(bytes: number): void {
   if (bytes >= WORTH_THREADS) start();
 }
 
 /**
- * In how many parts to read a stored tensor: one for each thread, or one, in this thread. Counts it as work where the
- * caller has not said what is coming.
+ * Number of parts to split the reading of a stored tensor into: one per thread, or 1 in this thread. Counts it as work
+ * if the caller has not announced any.
  */
 export function partsFor(stored: Stored): number {
   if (!told && isLarge(stored)) see(stored.byteLength);
   return threadsFor(stored);
 }
 
-/** How many threads would compute a stored tensor sooner: 1 where this one should. */
+/** Number of threads that would compute a stored tensor fastest; 1 if this thread should. */
 export function threadsFor(stored: Stored): number {
   return stored.byteLength >= WORTH_CUTTING && isShared(stored) ? threadCount() : 1;
 }
 
-/** Whether one of several threads computes a stored tensor, whichever is free; else this one. */
+/** Whether any free thread may compute a stored tensor; otherwise this thread does. */
 export function isShared(stored: Stored): boolean {
   return stored.byteLength >= WORTH_ASKING && isLarge(stored) && seen >= WORTH_THREADS;
 }
@@ -52,7 +52,10 @@ function see(bytes: number): void {
   if (seen >= WORTH_THREADS) start();
 }
 
-/** The crew comes with the kernels, which most models do without. Should it not start, the computation says why. */
+/**
+ * The crew is loaded with the kernels, because most models do not need it. If it cannot start, the computation reports
+ * why.
+ */
 function start(): void {
   if (threadCount() < 2) return;
   import('./crew.ts').then(

@@ -6,7 +6,7 @@ import { perform, type Transfer } from '../../kernels/steps.ts';
 import { MOST_HELD, type OrderedOutcome, OrderedResult, type OrderedTask, Turn } from './ordered.ts';
 import { failed, type Outcome, readPlace, writeNext, writePlace } from './transfer.ts';
 
-/** A job with where its bytes lie and go. Descriptors are those of the process: threads share them. */
+/** A job, and where its bytes come from and go to. Descriptors are those of the process; threads share them. */
 export interface Task {
   readonly job: Job;
   readonly from: Place;
@@ -17,11 +17,11 @@ let arena: Arena | undefined;
 let held: Uint8Array | undefined;
 
 /**
- * Runs one task in this thread, its bytes read and written by the thread itself. Of an ordered one the result is what
- * was wanted, part by part. Without a task it says that the thread is there.
+ * Runs one task in this thread, which reads and writes the bytes itself. The result of an ordered task is the requested
+ * pieces, by part. Without a task it reports that the thread is ready.
  */
 export async function run(task?: Task | OrderedTask): Promise<Outcome> {
-  // Of two tasks that came together, what became of the first is told before the second one begins.
+  // If two tasks arrive together, report the outcome of the first before the second begins.
   await breath();
   try {
     if (task === undefined) return { result: undefined };

@@ -8,35 +8,35 @@ import { readFacts } from '../../runtime/facts.ts';
 import { openSession, type Session } from '../../runtime/session.ts';
 import { isPast } from './family.ts';
 
-/** What an encoder gave, and which places of it count. */
+/** The output of an encoder, and which positions count. */
 export interface Encoded {
   readonly hidden: FeedTensor;
   readonly mask?: FeedTensor;
 }
 
-/** What a decoder is fed at one step. */
+/** The inputs of a decoder step. */
 export interface Step {
-  /** Tokens that it has not seen, and how many it has. */
+  /** New tokens, and the number of earlier ones. */
   readonly tokens: readonly number[];
   readonly seen: number;
   readonly encoded: Encoded | undefined;
-  /** What earlier steps kept, by {@link keptName}; empty at the first. */
+  /** State of earlier steps, by {@link keptName}; empty at the first. */
   readonly kept: ReadonlyMap<string, FeedTensor>;
 }
 
-/** The model of a decoder's steps, loaded. */
+/** A loaded decoder model. */
 export interface DecoderModel {
   readonly path: string;
-  /** Whether it takes what earlier steps kept. */
+  /** Whether it takes the state of earlier steps. */
   readonly hasPast: boolean;
-  /** @throws CompressError `unsupported` for an input that nothing gives */
+  /** @throws CompressError `unsupported` for an input with no known source */
   feeds(step: Step): Record<string, FeedTensor>;
   run(feeds: Record<string, FeedTensor>): Promise<{ logits: FeedTensor; kept: Map<string, FeedTensor> }>;
   close(): Promise<void>;
 }
 
 /**
- * Loads the model of a decoder's steps.
+ * Loads a decoder model.
  * @throws CompressError `unsupported` if it has no output `logits`, `runtime`, `io`, `malformed`
  */
 export async function openDecoder(path: string): Promise<DecoderModel> {
@@ -50,7 +50,7 @@ export async function openDecoder(path: string): Promise<DecoderModel> {
     path,
     hasPast: inputs.some(({ name }) => isPast(name)),
     feeds: (step) => {
-      // Without a prototype: an input may be called __proto__.
+      // Without a prototype, because an input may be named __proto__.
       const feeds: Record<string, FeedTensor> = Object.create(null);
       for (const input of inputs) feeds[input.name] = feedOf(input, step, inputs, path);
       return feeds;
@@ -71,12 +71,12 @@ async function runStep(
   return { logits, kept };
 }
 
-/** One name for what a step gives (`present.0.key`) and the next takes (`past_key_values.0.key`). */
+/** The common name of an output (`present.0.key`) and the next step's input (`past_key_values.0.key`). */
 export function keptName(name: string): string {
   return name.replace(/^(past|present)(_key_values)?[._]/, '');
 }
 
-/** Whether a state is made of what the encoder gave, and so is the same at each step. */
+/** Whether a state is computed from the encoder's output, and thus the same at each step. */
 export function isOfEncoder(kept: string): boolean {
   return /(^|[._])(encoder|cross)([._]|$)/.test(kept);
 }
@@ -95,7 +95,7 @@ function feedOf(input: ValueInfo, step: Step, inputs: readonly ValueInfo[], path
   if (name === 'decoder_attention_mask') return ones(total);
   if (encoded !== undefined) {
     if (/^encoder_(hidden_states|outputs?)$/.test(name)) return encoded.hidden;
-    // What is called so without more is the encoder's where the decoder has a mask of its own.
+    // A plain `attention_mask` is the encoder's if the decoder has its own mask.
     const own = name === 'attention_mask' && !inputs.some((one) => one.name === 'decoder_attention_mask');
     if (/^(encoder_)?attention_mask$/.test(name) && !own) return encoded.mask ?? ones(encoded.hidden.dims[1] ?? 1);
   }
@@ -103,9 +103,9 @@ function feedOf(input: ValueInfo, step: Step, inputs: readonly ValueInfo[], path
   throw new CompressError('unsupported', path, `needs '${name}', which no other model in the folder produces`);
 }
 
-/** No earlier step: the axis of tokens is 0 long. The batch is 1; other axes have the length the model states. */
+/** The state before the first step: the token axis has length 0. The batch is 1; other axes have the stated length. */
 function emptyState({ name, dtype = 'float32', dims }: ValueInfo, seen: number, path: string): FeedTensor {
-  // Without what they keep, later steps would begin a new text each.
+  // Without their state, later steps would each start a new text.
   if (seen > 0) throw new CompressError('unsupported', path, `needs '${name}', which no earlier step produces`);
   if (dims === undefined) throw new CompressError('unsupported', path, `input '${name}' has no stated dims`);
   const lengths = dims.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? 1 : 0));

@@ -33,7 +33,7 @@ const ENCODER = 'encoder_model';
 const MERGED = 'decoder_model_merged';
 const FIRST = 'decoder_model';
 const NEXT = 'decoder_with_past_model';
-/** What a decoder is called whose folder has no other model. */
+/** The name of a decoder that is the only model of its folder. */
 const ALONE = 'model';
 
 /**
@@ -50,8 +50,8 @@ export async function findFamily(root: string, dtype: VariantDtype = 'fp32'): Pr
 }
 
 /**
- * Those of some models that generate text together.
- * @param paths - of the models, by their names without the dtype
+ * The models among these that generate text together.
+ * @param paths - of the models, by name without the dtype
  * @returns undefined if none is a decoder
  * @throws CompressError `io`, `malformed`, `limit` for a decoder that cannot be read
  */
@@ -92,7 +92,7 @@ function namesOf({ encoder, decoders }: Family): string[] {
     .map((path) => partsOf(basename(path))?.name ?? path);
 }
 
-/** Paths of models by their names without the dtype. The subfolder comes first, as transformers.js has it. */
+/** Paths of models by name without the dtype. The subfolder takes precedence, as in transformers.js. */
 async function modelsOf(root: string, dtype: VariantDtype): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for (const folder of [join(root, MODEL_FOLDER), root]) {
@@ -108,20 +108,20 @@ async function modelsOf(root: string, dtype: VariantDtype): Promise<Map<string, 
   return found;
 }
 
-/** A decoder that is one file: with a cache it is used like a merged one. */
+/** A decoder in one file; with a cache it is used like a merged one. */
 async function oneOf(path: string): Promise<DecoderFiles> {
   const { inputs } = await readFacts(path);
   const form = inputs.some(({ name }) => isPast(name)) ? 'merged' : 'without cache';
   return { form, first: path, next: path };
 }
 
-/** Whether a model gives the scores of a next token: one without a cache may as well give classes of its tokens. */
+/** Whether a model outputs scores of a next token. One without a cache may instead classify tokens. */
 async function isDecoder(path: string): Promise<boolean> {
   const { inputs, outputs } = await readFacts(path);
   return outputs.some(({ name }) => name === 'logits') && inputs.some(({ name }) => isPast(name));
 }
 
-/** Whether an input is what earlier steps kept: `past_key_values.0.key`. */
+/** Whether an input is state of earlier steps: `past_key_values.0.key`. */
 export function isPast(name: string): boolean {
   return /^past[._]/.test(name) || /^past_key_values[._]/.test(name);
 }

@@ -8,10 +8,10 @@ import { encode, openEncoder, openSpeaker } from './generate.ts';
 import { endsOf, type Prompts, promptsOf } from './prompts.ts';
 import { runsOf } from './record.ts';
 
-/** Steps of a text at most. */
+/** Maximum number of steps of a text. */
 const STEPS = 16;
 
-/** A decoder, the form of it that it belongs to, and the models beside it. */
+/** A decoder, its form, and the models of its folder. */
 interface Placed {
   readonly path: string;
   readonly family: Family;
@@ -19,12 +19,12 @@ interface Placed {
 }
 
 /**
- * What a decoder is fed when the models of its folder write text: what the encoder gives for the data, tokens the
- * decoder chose itself, and what earlier steps kept. No file of rows has that. The models write again each time the
- * data is read, so that memory holds one text at a time.
+ * The inputs of a decoder when the models of its folder generate text: the encoder's output for the data, tokens that
+ * the decoder chose itself, and state of earlier steps. No file of rows can contain these. The texts are generated
+ * again each time the data is read, so that memory holds one text at a time.
  * @param path - of a model
  * @param dataFor - opens the data for the encoder, or `input_ids` for a decoder alone
- * @returns undefined if the model is no decoder of a folder
+ * @returns undefined if the model is not a decoder in a folder
  * @throws CompressError `data`, `options`, `runtime`, `unsupported`
  */
 export async function decoderData(path: string, dataFor: DataFor): Promise<DataSet | undefined> {

@@ -6,7 +6,7 @@ import { type DecoderModel, type Encoded, isOfEncoder, openDecoder } from './dec
 import type { DecoderFiles, Family } from './family.ts';
 import type { Prompt } from './prompts.ts';
 
-/** What a decoder gave at one step, and what it was fed for it. */
+/** The output of a decoder step, and its inputs. */
 export interface Given {
   /** Path of the model that ran. */
   readonly path: string;
@@ -15,14 +15,14 @@ export interface Given {
   readonly scores: FeedTensor;
 }
 
-/** Tells the next token from what a step gave; undefined ends the text. */
+/** Chooses the next token from the output of a step; undefined ends the text. */
 export type Choose = (given: Given, step: number) => number | undefined;
 
-/** A decoder of a family that is loaded, in one form. */
+/** A loaded decoder of a family, in one form. */
 export interface Speaker {
   /**
-   * Runs the steps of one text, each on what the steps before kept.
-   * @param prompt - tokens it begins with
+   * Runs the steps of one text, each with the state of earlier steps.
+   * @param prompt - the first tokens
    * @throws CompressError `runtime`, `unsupported`
    */
   speak(prompt: readonly number[], encoded: Encoded | undefined, choose: Choose): Promise<void>;
@@ -63,7 +63,7 @@ async function speak(
     const { logits, kept: now } = await model.run(feeds);
     const chosen = from.choose({ path: model.path, feeds, scores: lastOf(logits, model.path) }, step);
     if (chosen === undefined) return;
-    // Of what the encoder gave, later steps keep what the first one made of it.
+    // Later steps keep what the first one computed from the encoder's output.
     const old = [...kept].filter(([name]) => isOfEncoder(name) || !now.has(name));
     kept = new Map([...now, ...old]);
     seen = tokens.length;
@@ -92,7 +92,7 @@ export async function openEncoder({ encoder }: Family): Promise<Session | undefi
   return encoder === undefined ? undefined : openSession(encoder);
 }
 
-/** What an encoder gives for a prompt: its first output of three axes, mostly `last_hidden_state`. */
+/** The encoder's result for a prompt: its first output with three axes, usually `last_hidden_state`. */
 export async function encode(session: Session | undefined, { feeds }: Prompt): Promise<Encoded | undefined> {
   if (session === undefined) return undefined;
   const outputs = await session.run(feeds);

@@ -9,7 +9,7 @@ import { openSession } from '../../runtime/session.ts';
 import type { Family } from './family.ts';
 import { jsonOf, type Tokenizer } from './tokenizer.ts';
 
-/** What one text starts from. */
+/** The start of one text. */
 export interface Prompt {
   readonly label: string;
   /** Inputs of the encoder; empty if there is none. */
@@ -77,13 +77,13 @@ export async function promptsOfText(family: Family, lines: readonly string[], to
   };
 }
 
-/** Bytes that a file of prompts may have. */
+/** Maximum bytes of a prompt file. */
 const MAX_PROMPTS: number = 1 << 20;
 
 /**
- * Prompts of a family from a file of text, one a line.
+ * Prompts of a family from a text file, one per line.
  * @param tokenizer - of {@link openTokenizer}
- * @throws CompressError `options` without a tokenizer, `data` where there is no line, `io`, `unsupported`
+ * @throws CompressError `options` without a tokenizer, `data` if there is no line, `io`, `unsupported`
  */
 export async function promptsOfFile(family: Family, path: string, tokenizer: Tokenizer | undefined): Promise<Prompts> {
   if (tokenizer === undefined) {
@@ -113,7 +113,7 @@ async function idsFor({ decoders }: Family, dataFor: DataFor): Promise<DataSet> 
   const { inputs } = await readFacts(path);
   const ids = inputs.filter((one) => one.name === 'input_ids');
   if (ids.length === 0) throw new CompressError('unsupported', path, "has no input 'input_ids' for a prompt");
-  // Nothing is tried: random ids are within the table that they look up.
+  // No trial is needed: random ids are within the table that they index.
   return dataFor(ids, async () => {});
 }
 
@@ -122,7 +122,7 @@ function idsOf(feeds: Readonly<Record<string, FeedTensor>>): number[] {
   return ids === undefined ? [] : Array.from(numbersOf(ids));
 }
 
-/** The token that a decoder begins with, as generation_config.json or config.json tells; 0 where neither does. */
+/** The first token of a decoder, from generation_config.json or config.json; 0 if neither has it. */
 async function startOf(root: string): Promise<number> {
   for (const key of ['decoder_start_token_id', 'bos_token_id']) {
     for (const file of ['generation_config.json', 'config.json']) {
@@ -133,7 +133,7 @@ async function startOf(root: string): Promise<number> {
   return 0;
 }
 
-/** Tokens that end a text, as generation_config.json or config.json tells. */
+/** Tokens that end a text, from generation_config.json or config.json. */
 export async function endsOf(root: string): Promise<ReadonlySet<number>> {
   for (const file of ['generation_config.json', 'config.json']) {
     const found = (await jsonOf(join(root, file)))?.['eos_token_id'];

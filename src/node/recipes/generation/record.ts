@@ -5,12 +5,12 @@ import { bestOf, encode, openEncoder, openSpeaker, type Speaker } from './genera
 import { type Prompt, promptsOf } from './prompts.ts';
 import type { Beginning, Until } from './texts.ts';
 
-/** Texts, and steps of each: with the first one, and some that are fed what earlier ones kept. */
+/** Number of texts, and of steps in each: the first step, and a few that are fed the state of earlier ones. */
 const [TEXTS, STEPS] = [4, 4];
 
 /**
- * What the decoders of a family are fed when they write: the encoder outputs for random inputs, tokens they chose
- * themselves, and what earlier steps kept. With other numbers in these places a decoder is judged on noise.
+ * The inputs of the decoders of a family when they generate text: the encoder's output for random inputs, tokens they
+ * chose themselves, and state of earlier steps. With random numbers in these places a decoder would be judged on noise.
  * @returns data by the path of the model
  * @throws CompressError `runtime`, `unsupported`, `data` if the family does not run
  */
@@ -45,7 +45,7 @@ export async function recordedData(family: Family): Promise<ReadonlyMap<string, 
 const NONE: ReadonlySet<number> = new Set();
 
 /**
- * The runs of a decoder that writes one text by itself, each with the path of the model that ran.
+ * The runs of a decoder that generates one text, each with the path of the model.
  * @throws CompressError `runtime`, `unsupported`
  */
 export async function runsOf(

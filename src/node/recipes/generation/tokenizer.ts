@@ -32,7 +32,7 @@ export async function openTokenizer(root: string): Promise<Tokenizer | undefined
 }
 
 /**
- * A file of JSON that may not be there.
+ * A JSON file that may not exist.
  * @throws CompressError `malformed` if it is not an object, `limit`, `io`
  */
 export async function jsonOf(path: string): Promise<Record<string, unknown> | undefined> {

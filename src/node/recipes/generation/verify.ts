@@ -121,7 +121,7 @@ export async function verifyFamily(
   };
 }
 
-/** Gathers what one form of the decoder gives. */
+/** Collects the results of one form of the decoder. */
 class Found {
   readonly texts: Texts[] = [];
   readonly #logits = new OutputComparison(SCORES, true);
@@ -172,7 +172,7 @@ async function encodeBoth(
   return a === undefined || b === undefined ? undefined : [a, b];
 }
 
-/** Opens two things; where the second cannot be, the first is closed. */
+/** Opens two things; if the second fails, the first is closed. */
 async function openBoth<T extends { close(): Promise<void> } | Session | undefined>(
   first: () => Promise<T>,
   second: () => Promise<T>,

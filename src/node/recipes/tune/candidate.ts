@@ -11,26 +11,26 @@ import { needsRangesAlone } from '../quantize.ts';
 import { runStep, type Step, type StepDone, stepsWith } from '../runStep.ts';
 import { type ReadyOptions, type ReadyStep, readyStep } from '../steps.ts';
 
-/** A selection that was made a model. */
+/** The model made from a selection. */
 export interface Made extends StepDone {
-  /** Of the quantization alone. */
+  /** The step of the quantization alone. */
   readonly step: Step;
   /** Size of the model. */
   readonly bytes: number;
 }
 
-/** Makes models by the same options, but for the layers that stay float. */
+/** Makes models with the same options that differ only in the layers that stay float. */
 export class Candidates {
   readonly #step: RecipeStep;
   readonly #how: ReadyOptions;
-  /** The folder with the ranges of activations, where they can be kept between candidates. */
+  /** The folder for ranges of activations, if they can be shared between candidates. */
   readonly #folder: string | undefined;
   /** Files of ranges by the path of the model. */
   readonly #ranges = new Map<string, string>();
 
   /**
    * @param step - how to quantize
-   * @param folder - of this process alone, for as long as there are candidates
+   * @param folder - used only by this process, while there are candidates
    */
   constructor(step: RecipeStep, folder: string, how: ReadyOptions) {
     this.#step = step;
@@ -38,7 +38,7 @@ export class Candidates {
     this.#folder = needsRangesAlone(Object.fromEntries(step.options)) ? folder : undefined;
   }
 
-  /** The step with these layers left float, for a recipe. */
+  /** The step with these layers excluded, for a recipe. */
   step(float: readonly string[]): RecipeStep {
     if (float.length === 0) return this.#step;
     const given = this.#step.options.get('exclude');
@@ -47,7 +47,7 @@ export class Candidates {
   }
 
   /**
-   * Refuses a step that cannot be, before anything is run.
+   * Refuses an invalid step before anything is run.
    * @throws CompressError `options`
    */
   async check(): Promise<void> {
@@ -55,8 +55,8 @@ export class Candidates {
   }
 
   /**
-   * {@link step}, ready to run. A model is calibrated once, if its ranges are all that the data tells: those of the
-   * first selection serve the others.
+   * Prepares {@link step}. If ranges are all that is needed from the data, a model is calibrated only once, and other
+   * selections use the ranges of the first one.
    * @param from - path of the float model
    */
   async ready(from: string, float: readonly string[]): Promise<ReadyStep> {
@@ -78,7 +78,7 @@ export class Candidates {
   /**
    * Makes a model with these layers left float.
    * @param from - path of the float model
-   * @param to - where it goes
+   * @param to - path of the result
    */
   async make(from: string, to: string, float: readonly string[]): Promise<Made> {
     const { values, ...ready } = await this.ready(from, float);
@@ -97,14 +97,17 @@ export class Candidates {
   }
 }
 
-/** The weights that were quantized, as layers: several of one name stay float together, because the name says so. */
+/**
+ * The quantized weights as layers. Layers with the same name stay float together, because patterns cannot tell them
+ * apart.
+ */
 export function changedLayers(changes: readonly Change[]): Layer[] {
   const layers = new Map<string, number>();
   for (const { weight, before, after } of changes) layers.set(weight, (layers.get(weight) ?? 0) + before - after);
   return [...layers].map(([name, saved]) => ({ name, saved }));
 }
 
-/** A regular expression that matches this name alone, valid with the flag `u`. */
+/** A regular expression that matches only this name, valid with the flag `u`. */
 export function exactly(name: string): string {
   return `^${name.replaceAll(/[\^$\\.*+?()[\]{}|/]/g, '\\$&')}$`;
 }

@@ -12,10 +12,10 @@ import { FamilyJudge } from './familyJudge.ts';
 import { sizeOf } from './size.ts';
 import type { Candidate, Subject, Trials } from './subject.ts';
 
-/** Options that are about one model: an output of it, or what its inputs and activations are. */
+/** Options about a single model: one of its outputs, or its inputs and activations. */
 const OF_ONE = ['judge', 'batch', 'ranges'] as const;
 
-/** Models that generate text together. A selection is one for all of them: a layer is what has the same name. */
+/** Models that generate text together. A selection applies to all of them: a layer is everything with its name. */
 export class FamilySubject implements Subject {
   readonly files: readonly string[];
   readonly #family: Family;
@@ -23,7 +23,7 @@ export class FamilySubject implements Subject {
   readonly #dataFor: DataFor;
   readonly #candidates: Candidates;
 
-  /** @throws CompressError `options` for those that are about one model */
+  /** @throws CompressError `options` for options about a single model */
   constructor(family: Family, values: TuneValues, dataFor: DataFor, candidates: Candidates) {
     const option = OF_ONE.find((one) => values[one] !== undefined);
     if (option !== undefined) {
@@ -77,7 +77,7 @@ export class FamilySubject implements Subject {
   }
 }
 
-/** The same models in other files. */
+/** The same family with other files. */
 function moved(family: Family, paths: ReadonlyMap<string, string>): Family {
   const to = (path: string): string => paths.get(path) ?? path;
   const { encoder, decoders } = family;
@@ -88,7 +88,7 @@ function moved(family: Family, paths: ReadonlyMap<string, string>): Family {
   };
 }
 
-/** What came of several models, as if they were one. A pattern matches nothing where it does so in each. */
+/** Combines the results of several models. A pattern matches nothing if it matches nothing in each of them. */
 function together(made: readonly Made[]): Made {
   const [first] = made as readonly [Made, ...Made[]];
   const all = <T>(of: (one: Made) => readonly T[]): T[] => made.flatMap(of);

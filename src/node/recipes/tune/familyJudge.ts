@@ -8,9 +8,9 @@ import { encode, openEncoder, openSpeaker, type Speaker } from '../generation/ge
 import { endsOf, type Prompt, type Prompts } from '../generation/prompts.ts';
 import { compareAlong, SCORES, type Text, textOf, type Until } from '../generation/texts.ts';
 
-/** Compares one family after the other with the same float one, along the float one's texts. */
+/** Compares families with the same float one, along the texts of the float one. */
 export class FamilyJudge {
-  /** What the families are fed. */
+  /** The inputs of the families. */
   readonly data: string;
   readonly #prompts: Prompts;
   readonly #until: Until;
@@ -32,9 +32,9 @@ export class FamilyJudge {
   }
 
   /**
-   * Runs a family along the texts, its decoder fed with what its encoder gives.
+   * Runs a family along the texts; its decoder gets the output of its own encoder.
    * @returns the scores in each form of the decoder, and the mean time of a text
-   * @throws CompressError `runtime`, `unsupported`, `data` where there is no prompt
+   * @throws CompressError `runtime`, `unsupported`, `data` if there is no prompt
    */
   async judge(family: Family): Promise<Judgement> {
     const encoder = await openEncoder(family);
@@ -84,12 +84,12 @@ export class FamilyJudge {
   }
 }
 
-/** Texts of the reference, kept as far as there is room for their scores. */
+/** Texts of the reference, kept while there is room for their scores. */
 class Texts {
   readonly #kept = new Map<number, Text>();
   #room = JUDGE_DEFAULTS.cacheBytes;
 
-  /** @param index - of the prompt; they come in the same order each time */
+  /** @param index - of the prompt; prompts come in the same order each time */
   async of(index: number, write: () => Promise<Text>): Promise<Text> {
     const kept = this.#kept.get(index);
     if (kept !== undefined) return kept;

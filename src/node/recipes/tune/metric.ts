@@ -4,40 +4,40 @@ import type { MetricName } from '../../../options/metrics.ts';
 import { DEFAULT_DROP, type TuneValues } from '../../../options/tune.ts';
 import type { OutputFigures, Share } from '../../runtime/compare.ts';
 
-/** How good a model is. */
+/** The quality of a model. */
 export interface Figures {
   /** The metric: a share from 0 to 1, or dB. */
   readonly value: ExtendedReal;
   /** The rows that a share counts; absent for dB. */
   readonly rows?: Share;
-  /** Change against the float model, as a share; negative for a loss. Absent for dB. */
+  /** Change relative to the float model, as a share; negative for a loss. Absent for dB. */
   readonly change?: number;
 }
 
-/** What may be lost: a share of accuracy or of the rows, or the dB that are needed. */
+/** The allowed loss, as a share of accuracy or of rows; or the required dB. */
 export type Limit = { readonly maxDrop: number } | { readonly minSqnr: number };
 
-/** What of a model is measured, and how much of it may be lost. */
+/** What is measured, and how much may be lost. */
 export interface Metric {
   readonly name: MetricName;
   readonly limit: Limit;
-  /** How good a model is by the measure of {@link enough}; more is better. */
+  /** The quality of a model in terms of {@link enough}; higher is better. */
   readonly of: (outputs: readonly OutputFigures[]) => number;
   readonly enough: (metric: number) => boolean;
   readonly figures: (outputs: readonly OutputFigures[]) => Figures;
 }
 
-/** What is asked for. */
+/** The options of the metric. */
 export type MetricOptions = Pick<TuneValues, 'metric' | 'maxDrop' | 'minSqnr' | 'judge'>;
 
-/** Counts are whole, and a share of them may miss the limit by a rounding. */
+/** Tolerance, because the share of a count may miss the limit by a rounding error. */
 const ROUNDING = 1e-9;
 
 /**
- * Chooses what is measured: accuracy where the data has labels, otherwise whether the most probable class is the same,
- * and the SQNR where that is asked for.
+ * Chooses the metric: SQNR if it is requested; otherwise accuracy if the data has labels, or whether the most probable
+ * class is the same.
  * @param outputs - of the float model, compared with itself
- * @throws CompressError `options` if the model or the data has not what is asked for
+ * @throws CompressError `options` if the model or the data does not provide it
  */
 export function metricFor(outputs: readonly OutputFigures[], options: MetricOptions): Metric {
   const judged = judgedOutputs(outputs, options.judge);
@@ -74,7 +74,9 @@ function judgedOutputs(outputs: readonly OutputFigures[], wanted: string | undef
   throw new CompressError('options', 'judge', `the model has no output '${wanted}'`, { hint: `It has ${names}.` });
 }
 
-/** The output with the classes: of several whose rows have labels, hidden states among them, the most accurate one. */
+/**
+ * The output with the classes. If several have rows with labels, such as hidden states, it is the most accurate one.
+ */
 function bestOf(outputs: readonly OutputFigures[]): string {
   const share = (one: OutputFigures): number => (one.accuracy === undefined ? -1 : part(one.accuracy.reference));
   const [best] = [...outputs].sort((a, b) => share(b) - share(a));
@@ -145,7 +147,8 @@ function sqnrMetric({ minSqnr, maxDrop, judge }: MetricOptions): Metric {
 }
 
 /**
- * The noise that a model adds to its float outputs, `Σ(r − o)² / Σr²`, summed over them; over all where none is float.
+ * The relative noise of a model's float outputs, `Σ(r − o)² / Σr²`, summed over them; over all outputs if none is
+ * float.
  */
 export function noiseOf(outputs: readonly OutputFigures[], output: string | undefined): number {
   const judged = judgedOutputs(outputs, output);

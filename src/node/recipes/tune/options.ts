@@ -52,7 +52,7 @@ export interface TuneOptions extends QuantizeOptions, Pick<CalibratedOptions, St
   readonly signal?: { throwIfAborted(): void };
 }
 
-/** What each option takes. */
+/** The expected type of each option. */
 const SHAPE: Shape<TuneOptions> = {
   ...QUANTIZE_SHAPE,
   ...rowsOf(ACTIVATION_ROWS, 'ranges', 'observer', 'activations', 'minNodeSqnr', 'biasCorrection', 'equalize'),
@@ -63,7 +63,7 @@ const SHAPE: Shape<TuneOptions> = {
 };
 
 /**
- * The values that a command line with the same options has.
+ * The values of a command line with the same options.
  * @throws CompressError `options`
  */
 export function tuneValues(model: string, options: TuneOptions): TuneValues {
@@ -78,7 +78,7 @@ export function tuneValues(model: string, options: TuneOptions): TuneValues {
   });
 }
 
-/** Flags that make an expression match something else than a recipe, which has its text alone, would. */
+/** Flags that change what an expression matches. A recipe stores only its text. */
 const TELLING = /[ims]/;
 
 function textsOf(key: string, patterns: readonly RegExp[] | undefined): string[] | undefined {

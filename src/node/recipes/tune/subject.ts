@@ -1,24 +1,24 @@
 import type { Judgement } from '../../runtime/judge.ts';
 import type { Made } from './candidate.ts';
 
-/** A selection that was made and run. */
+/** A selection whose model was made and run. */
 export interface Candidate extends Made {
   readonly judgement: Judgement;
 }
 
-/** What is tuned: a model, or models that generate text together. */
+/** What is tuned: one model, or models that generate text together. */
 export interface Subject {
-  /** Paths of the float models, each once. */
+  /** Distinct paths of the float models. */
   readonly files: readonly string[];
-  /** Loads the float models, and opens what all are judged on. */
+  /** Loads the float models, and opens the data for the comparison. */
   open(): Promise<Trials>;
 }
 
-/** Makes candidates of a subject, and judges them beside the float models. */
+/** Makes candidates of a subject, and compares them with the float models. */
 export interface Trials {
-  /** What they are judged on. */
+  /** Describes the data. */
   readonly data: string;
-  /** The float models beside themselves. */
+  /** The float models compared with themselves. */
   reference(): Promise<Pick<Candidate, 'judgement' | 'bytes'>>;
   /** @param float - layers that are not quantized */
   try(float: readonly string[]): Promise<Candidate>;

@@ -13,14 +13,14 @@ import { FamilySubject } from './family.ts';
 import { sizeOf } from './size.ts';
 import type { Candidate, Subject } from './subject.ts';
 
-/** Options of folders of models. */
+/** Options for folders of models. */
 const OF_FOLDERS = ['prompts', 'tokens'] as const;
 
 /**
- * What the options name: a model, or a folder.
- * @param candidates - make it
- * @throws CompressError `options` where there is nothing to judge on, for a folder without a decoder, and for options
- *   that are about the other of the two
+ * The subject of the options: a model or a folder.
+ * @param candidates - makes its candidates
+ * @throws CompressError `options` if there is no data, for a folder without a decoder, and for options that apply only
+ * to the other kind
  */
 export async function subjectOf(values: TuneValues, candidates: Candidates): Promise<Subject> {
   const { model = '', data, prompts } = values;
@@ -44,7 +44,7 @@ export async function subjectOf(values: TuneValues, candidates: Candidates): Pro
   });
 }
 
-/** Opens the rows that are given. */
+/** Opens the given rows. */
 function dataOf({ data = '', samples, batch }: TuneValues): DataFor {
   return (inputs) => openData(data, inputs, defined({ samples, batch }));
 }
@@ -66,7 +66,7 @@ function modelSubject(values: TuneValues, candidates: Candidates): Subject {
   };
 }
 
-/** Makes a model with these layers left float in a temporary folder, and has it judged. */
+/** Makes a model with these layers left float in a temporary folder, and judges it. */
 export async function tried(
   model: string,
   float: readonly string[],

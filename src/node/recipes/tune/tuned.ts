@@ -55,31 +55,31 @@ export interface TuneReport {
   readonly notes: readonly string[];
 }
 
-/** What is tuned, and what makes it. */
+/** What to tune, and what makes candidates of it. */
 export interface Tuning {
   readonly candidates: Candidates;
   readonly subject: Subject;
 }
 
-/** How a search is run. */
+/** How to run a search. */
 export interface TuneRun {
-  /** How an error tells that there is nothing to quantize. */
+  /** Creates the error if there is nothing to quantize. */
   readonly words?: UnchangedWords;
-  /** Told the notes of the report before the search. */
+  /** Receives the notes of the report before the search. */
   readonly onNotes?: (notes: readonly string[]) => void;
-  /** Called after each model; the total is a guess until the last one. */
+  /** Called after each model; the total is an estimate until the last one. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Called before each model: an error that it throws ends the search. */
+  /** Called before each model; if it throws, the search ends. */
   readonly mayGoOn?: () => void;
 }
 
-/** How to quantize, as `quantize` would be told. */
+/** The quantize step for these options. */
 export function quantizeStep(values: TuneValues): RecipeStep {
   const { calibrate, calibrateSamples: samples, batch } = values;
   return stepOf('quantize', { ...values, samples, batch: calibrate === undefined ? undefined : batch });
 }
 
-/** Looks for the layers that must stay float; writes nothing. */
+/** Searches for the layers that must stay float; writes nothing. */
 export async function tuned(values: TuneValues, { candidates, subject }: Tuning, run: TuneRun): Promise<TuneReport> {
   const { model = '', judge: output, maxTrials } = values;
   const { onProgress, mayGoOn } = run;
@@ -124,7 +124,7 @@ export async function tuned(values: TuneValues, { candidates, subject }: Tuning,
 
 const nothingToTune: UnchangedWords = (done, where) => ({ ...unchangedWords(done, where), hint: NOTHING_TO_TUNE });
 
-/** What there is to do about a model without a layer to quantize. */
+/** Hint for a model without a layer to quantize. */
 export const NOTHING_TO_TUNE = 'There is nothing to tune.';
 
 type Measured = Pick<Candidate, 'judgement' | 'bytes'>;

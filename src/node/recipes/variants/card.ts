@@ -11,16 +11,16 @@ const START = '<!-- onnx-compress variants -->';
 const END = '<!-- /onnx-compress variants -->';
 const HEAD = ['| file | `dtype` | size | of float | SQNR | made by |', '| --- | --- | --: | --: | --: | --- |'];
 
-/** What the figures are: the inputs stand between the two. */
+/** Start of the sentence about the figures; the inputs follow. */
 const SAID = 'SQNR compares the worst output of each file with that of the float model, on';
 const MEANS = ', in onnxruntime-node: at 20 dB the error is a tenth of the signal, at 40 dB a hundredth.';
 
-/** A card for a repository that has none. */
+/** A card for a repository without one. */
 const NEW_CARD = '---\nlibrary_name: transformers.js\n---\n';
 
 /**
- * The text of a model card with a section about the files: in the place of the one that is there, or at the end. Rows
- * of files that this run did not make stay.
+ * The text of a model card with a section about the files, which replaces the existing section or is appended. Rows of
+ * files that this run did not make are kept.
  * @param data - what the models were run on
  */
 export function withSection(text: string | undefined, files: readonly VariantFile[], data: string | undefined): string {
@@ -32,7 +32,7 @@ export function withSection(text: string | undefined, files: readonly VariantFil
   const rows = new Map(old.map((row) => [row.split('`', 2)[1] ?? '', row]));
   for (const file of files) {
     const key = `${MODEL_FOLDER}/${basename(file.path)}`;
-    // What was kept is told as it was when it was made.
+    // The row of a kept file stays as it was written.
     if (file.status !== 'kept' || !rows.has(key)) rows.set(key, rowOf(file));
   }
   const said = data === undefined ? lines.find((one) => one.startsWith(SAID)) : `${SAID} ${data}${MEANS}`;
@@ -57,7 +57,7 @@ function rowOf({ path, dtype, bytes, floatBytes, sqnr, steps, unchanged }: Varia
   return `| \`${MODEL_FOLDER}/${basename(path)}\` | \`${dtype}\` | ${size} | ${sqnr === undefined ? '–' : formatDb(sqnr)} | ${how} |`;
 }
 
-/** A step as a command line has it. */
+/** A step as a command line. */
 export function commandOf({ verb, options }: RecipeStep): string {
   const flags = [...options].filter(([key]) => key !== 'allowUnchanged');
   const texts = flags.map(([key, value]) => (value === true ? flagOf(key) : `${flagOf(key)} ${value}`));

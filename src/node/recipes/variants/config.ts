@@ -20,8 +20,8 @@ import { readModel } from '../../model.ts';
 const MAX_TEXT_BYTES: number = 1 << 22;
 
 /**
- * A short text file that may not be there, and may be written back.
- * @throws CompressError `limit` if it is long, `malformed` where it is not UTF-8
+ * A short text file that may not exist, and may be written back.
+ * @throws CompressError `limit` if it is too long, `malformed` if it is not UTF-8
  */
 export async function textOf(path: string): Promise<string | undefined> {
   const text = await readTextFile(path, MAX_TEXT_BYTES).catch((cause: unknown) => {
@@ -40,10 +40,10 @@ function isAbsent(cause: unknown): boolean {
 }
 
 /**
- * What config.json has to be with the models that lie in a folder now.
- * @param text - as it is
- * @param path - of it, for errors
- * @throws CompressError `malformed` if it is no JSON object
+ * The config.json for the models that are in a folder now.
+ * @param text - its current text
+ * @param path - its path, for errors
+ * @throws CompressError `malformed` if it is not a JSON object
  */
 export async function mergedConfig(text: string, path: string, folder: string): Promise<string> {
   const config = objectOf(text, path);
@@ -65,7 +65,9 @@ function objectOf(text: string, path: string): JsonObject {
   throw new CompressError('malformed', path, 'is not a JSON object');
 }
 
-/** The models of a folder, with what transformers.js has to know of each. A file that is not a model is left out. */
+/**
+ * The models of a folder, with what transformers.js needs to know about each. Files that are not models are skipped.
+ */
 export async function presentFiles(folder: string): Promise<PresentFile[]> {
   const names = await readdir(folder).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return [];
@@ -86,7 +88,7 @@ export async function presentFiles(folder: string): Promise<PresentFile[]> {
   return files;
 }
 
-/** The type of past keys and values that a model is fed. */
+/** The dtype of past keys and values that a model takes. */
 function cacheOf(model: Model): string | undefined {
   return model.graph.inputs.find((one) => one.name.startsWith('past_key_values'))?.dtype;
 }

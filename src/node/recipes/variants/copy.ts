@@ -9,20 +9,18 @@ const OTHER_WEIGHTS = /\.(onnx|safetensors|bin|pt|pth|ckpt|h5|msgpack|gguf|tflit
 /** Files that are merged, not copied. */
 export const MERGED = ['config.json', 'README.md'] as const;
 
-/** What is copied, and from where it may come. */
+/** What to copy, and from where. */
 export interface Others {
   readonly from: string;
   readonly to: string;
   readonly overwrite: boolean;
-  /** Paths of the files that hold weights of the models: these are in what is written. */
+  /** Paths of the models' data files, whose contents are part of the output. */
   readonly weights: ReadonlySet<string>;
-  /** Whether a file may be read, wherever a link leads. */
+  /** Whether a file may be read, considering where links lead. */
   readonly mayRead: (path: string) => Promise<boolean>;
 }
 
-/**
- * Names of the files that belong to a model beside its weights: tokenizers, settings. Folders and hidden files stay.
- */
+/** Names of the other files of a model: tokenizers, settings. Folders and hidden files are not copied. */
 export async function otherFiles({ from, weights }: Pick<Others, 'from' | 'weights'>): Promise<string[]> {
   const entries = await readdir(from, { withFileTypes: true }).catch((cause: unknown) => {
     throw ioError(from, cause);
@@ -37,8 +35,8 @@ export async function otherFiles({ from, weights }: Pick<Others, 'from' | 'weigh
 
 /**
  * Copies one of {@link otherFiles}.
- * @returns whether it was copied: what is there already, the same, is not
- * @throws CompressError `exists`, `io`; `io` for a link that leads elsewhere too
+ * @returns whether it was copied; an existing identical file is kept
+ * @throws CompressError `exists`, `io`; also `io` for a link that leads elsewhere
  */
 export async function copyOther(name: string, { from, to, overwrite, mayRead }: Others): Promise<boolean> {
   const path = join(from, name);

@@ -17,9 +17,9 @@ import type { VariantFailure, VariantFile } from './report.ts';
 import type { SourceModel } from './sources.ts';
 
 /**
- * The files of one model.
- * @param failures - what cannot be made goes there
- * @param weights - paths of the model's data files go there
+ * Makes the files of one model.
+ * @param failures - receives what cannot be made
+ * @param weights - receives paths of the model's data files
  */
 export async function filesOf(
   source: SourceModel,
@@ -82,7 +82,7 @@ async function fileOf(
   return { status: settings.dryRun ? 'planned' : 'written', ...made };
 }
 
-/** What was wrong with a file; a mistake of this program is thrown on. */
+/** The failure of a file; internal errors are rethrown. */
 export function failureOf(path: string, cause: unknown): VariantFailure {
   const known = knownError(cause);
   if (known === undefined) throw cause;

@@ -11,12 +11,12 @@ import { ownVersion } from '../../version.ts';
 import { addSource } from '../digest.ts';
 import type { Settings } from './options.ts';
 
-/** What a note may have: more is not ours. */
+/** Maximum bytes of a note; a longer one is not ours. */
 const MAX_NOTE_BYTES = 4096;
 
 /**
- * SHA-256 of a model's files: that of the model, then those of its weights in the order of their names. Of a float
- * model that we wrote, which has the weights of the one it was made of, the digest of that.
+ * SHA-256 of a model's files: of the model, then of its data files in the order of their names. A float model that we
+ * wrote has the weights of its original, so it has the digest of the original.
  */
 export async function digestOf(model: Model): Promise<string> {
   const known = originalOf(await noteOf(model));
@@ -28,15 +28,13 @@ export async function digestOf(model: Model): Promise<string> {
   return hash.digest('hex');
 }
 
-/**
- * What a variant notes: two that note the same are the same. Another version may give other bytes by the same steps.
- */
+/** The note of a variant; equal notes mean equal files. Another version may give other bytes for the same steps. */
 export function identityOf(digest: string, dtype: VariantDtype, { externalData, chunkBytes }: Settings): string {
   const steps = VARIANT_STEPS[dtype].map(plainStep);
   return JSON.stringify({ sha256: digest, dtype, steps, externalData, chunkBytes, version: ownVersion() });
 }
 
-/** The model of a file that is there, whole with its data files, and notes this; undefined if there is none. */
+/** The existing model of a file, if it is complete and has this note; otherwise undefined. */
 export async function madeAt(path: string, identity: string): Promise<Model | undefined> {
   const model = await modelAt(path);
   if (model === undefined || (await noteOf(model)) === identity) return model;
@@ -44,7 +42,7 @@ export async function madeAt(path: string, identity: string): Promise<Model | un
   return undefined;
 }
 
-/** Whether a file is a float model that we wrote beside its variants. */
+/** Whether a file is a float model that we wrote next to its variants. */
 export async function isCopy(path: string): Promise<boolean> {
   const model = await modelAt(path);
   try {
@@ -69,7 +67,7 @@ async function noteOf(model: Model): Promise<string | undefined> {
   return new TextDecoder().decode(await noted.load());
 }
 
-/** The digest of what a float model was made of, by its note. */
+/** The digest of a float model's original, from its note. */
 function originalOf(note: string | undefined): string | undefined {
   return /^\{"sha256":"([0-9a-f]{64})","dtype":"fp32"/.exec(note ?? '')?.[1];
 }

@@ -13,7 +13,7 @@ import { writeModel } from '../../model.ts';
 import { runRecipe } from '../runRecipe.ts';
 import type { Settings } from './options.ts';
 
-/** What came of a file. */
+/** The result of making a file. */
 export interface Made {
   readonly bytes: number;
   readonly dataFiles: number;
@@ -21,10 +21,10 @@ export interface Made {
 }
 
 /**
- * Makes the file of a dtype; it has its name when it is complete. A dry run refuses what the run would.
- * @param model - the float one, which stays as it is
- * @param identity - what the file notes of itself
- * @throws CompressError `exists`, `limit`, `io`; what its passes throw
+ * Makes the file of a dtype; it gets its name when it is complete. A dry run refuses what the run would.
+ * @param model - the float model, which is not changed
+ * @param identity - the note to store in the file
+ * @throws CompressError `exists`, `limit`, `io`; errors of its passes
  */
 export async function makeVariant(
   model: Model,
@@ -34,14 +34,14 @@ export async function makeVariant(
   { overwrite, externalData, chunkBytes, dryRun, onProgress }: Settings,
 ): Promise<Made> {
   const file = basename(path);
-  // Before the work, which may be long.
+  // Before the work, which may take long.
   try {
     if (dryRun) refuseExisting(path, overwrite);
     else await checkTarget(path, overwrite);
   } catch (cause) {
     throw otherwiseMade(cause);
   }
-  // Closing it returns what its passes put aside; the files stay those of the model.
+  // Closing the fork frees the scratch files of its passes; the model's own files stay open.
   await using fork = forkModel(model);
   const steps = VARIANT_STEPS[dtype];
   const progress = (what: string, done: number, total: number | undefined): void => onProgress(file, what, done, total);
@@ -66,7 +66,7 @@ export async function makeVariant(
   };
 }
 
-/** Removes data files of the model that was there before, beyond those of the one that is there now. */
+/** Removes data files of a previous model beyond those of the current one. */
 async function removeStale(path: string, count: number): Promise<void> {
   for (let index = count; index < MOST_DATA_FILES; index++) {
     const stale = join(dirname(path), dataFile(basename(path), index));

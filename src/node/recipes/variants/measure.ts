@@ -10,7 +10,7 @@ import { recordedData } from '../generation/record.ts';
 import { failureOf } from './files.ts';
 import type { VariantFailure, VariantFile } from './report.ts';
 
-/** Rows of random inputs. */
+/** Number of random rows. */
 const SAMPLES = 8;
 
 /** The files of one model with their figures. */
@@ -23,11 +23,11 @@ export interface Measured {
 }
 
 /**
- * Runs each file beside the model it is of. One that cannot be run keeps no other from it. A decoder is fed what it is
- * fed when it writes text.
- * @param check - true: what cannot be run is a failure; undefined: a note says why
- * @param written - gives what the decoders of the folder are fed
- * @param failures - what cannot be run goes there
+ * Compares each file with its model. A file that cannot be run does not stop the others. A decoder gets the inputs it
+ * has when it generates text.
+ * @param check - true: a file that cannot be run is a failure; undefined: a note says why
+ * @param written - returns the inputs of decoders of the folder
+ * @param failures - receives what cannot be run
  */
 export async function measureFiles(
   source: string,
@@ -70,7 +70,7 @@ export async function measureFiles(
   }
 }
 
-/** The worst of the outputs; of those that are states for the next step where there is no other. */
+/** The figures of the worst output. States for the next step count only if there is nothing else. */
 async function figureOf(judge: Judge, path: string): Promise<Pick<VariantFile, 'sqnr' | 'output'>> {
   const { outputs } = await judge.judge(path);
   const floats = outputs.filter((one) => one.dtype.includes('float') && one.elements > 0 && one.zero !== true);
@@ -83,9 +83,9 @@ async function figureOf(judge: Judge, path: string): Promise<Pick<VariantFile, '
 }
 
 /**
- * What the decoders of a folder are fed when they write text. The family is run once, when the first one is asked for;
- * where it cannot be found or run, its decoders are fed random inputs.
- * @param find - finds the family, when a model is asked for
+ * The inputs of the decoders of a folder when they generate text. The family is run once, on first use. If it cannot be
+ * found or run, its decoders get random inputs.
+ * @param find - finds the family
  */
 export function writtenBy(find: () => Promise<Family | undefined>): (path: string) => Promise<DataSet | undefined> {
   let found: Promise<Family | undefined> | undefined;
@@ -99,7 +99,7 @@ export function writtenBy(find: () => Promise<Family | undefined>): (path: strin
   };
 }
 
-/** What is wrong with the models is told of each; a mistake of this program is thrown on. */
+/** Errors of the models are reported for each file; internal errors are rethrown. */
 function nothingKnown(cause: unknown): undefined {
   if (knownError(cause) === undefined) throw cause;
 }

@@ -25,7 +25,7 @@ export interface VariantsOptions {
   readonly onProgress?: (file: string, what: string, done: number, total: number | undefined) => void;
 }
 
-/** The options of a run, checked. */
+/** The validated options of a run. */
 export interface Settings {
   readonly output: string;
   readonly dtypes: readonly VariantDtype[];
@@ -38,7 +38,7 @@ export interface Settings {
 }
 
 /**
- * Checks the options.
+ * Validates the options.
  * @throws CompressError `options`
  */
 export function settingsOf(options: VariantsOptions): Settings {

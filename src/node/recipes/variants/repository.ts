@@ -9,7 +9,7 @@ import type { Settings } from './options.ts';
 import type { VariantFailure, VariantFile } from './report.ts';
 import type { Sources } from './sources.ts';
 
-/** What was done to the files of a repository that are not models. */
+/** What was done to the other files of a repository. */
 export interface RepositoryFiles {
   readonly copied: readonly string[];
   readonly changed: readonly string[];
@@ -17,10 +17,10 @@ export interface RepositoryFiles {
 }
 export const NOTHING: RepositoryFiles = { copied: [], changed: [], notes: [] };
 
-/** What was made of the models. */
+/** Facts about the models. */
 interface Made {
   readonly files: readonly VariantFile[];
-  /** What cannot be done goes there. */
+  /** Receives failures. */
   readonly failures: VariantFailure[];
   /** Paths of the models' data files. */
   readonly weights: ReadonlySet<string>;
@@ -49,7 +49,7 @@ export async function completeRepository(
     root,
     files.map((one) => one.source),
   );
-  /** The text that a file has, and the one to start from: that of the folder where there is none. */
+  /** The current text of a file, and the text to start from: that of the input folder if there is none. */
   const textsOf = async (path: string): Promise<{ there: string | undefined; text: string | undefined }> => {
     const there = await textOf(path);
     const from = join(root, basename(path));

@@ -4,27 +4,27 @@ import { CompressError, ioError } from '../../../errors.ts';
 import { MODEL_FOLDER, partsOf } from '../../../passes/variants/names.ts';
 import { isCopy } from './identity.ts';
 
-/** A model that variants are made of. */
+/** A model that variants are made from. */
 export interface SourceModel {
-  /** What its files are called: `decoder_model_merged`. */
+  /** The base name of its files: `decoder_model_merged`. */
   readonly name: string;
   readonly path: string;
 }
 
-/** What was found where a user pointed. */
+/** The models of the given input. */
 export interface Sources {
   /** The folder of config.json and the tokenizer. */
   readonly root: string;
   readonly models: readonly SourceModel[];
-  /** Whether a folder was given, all of which belongs together. */
+  /** Whether a folder was given, whose files belong together. */
   readonly isFolder: boolean;
-  /** Files that are models and were left, and why. */
+  /** Models that were skipped, and why. */
   readonly notes: readonly string[];
 }
 
 /**
- * Finds the float models of a folder, in it and in its subfolder `onnx`: those whose names are not those of a variant.
- * Of a file alone, itself.
+ * Finds the float models of a folder and its subfolder `onnx`: those whose names are not those of a variant. For a
+ * single file, that file.
  * @throws CompressError `io`, `options` if there is none
  */
 export async function findSources(input: string): Promise<Sources> {
@@ -39,7 +39,7 @@ export async function findSources(input: string): Promise<Sources> {
     const parts = partsOf(basename(path));
     if (parts === undefined || parts.dtype !== 'fp32') continue;
     const other = models.get(parts.name);
-    // A float model that we wrote is a copy of the one that lies in the folder itself.
+    // A float model that we wrote is a copy of the one in the folder itself.
     if (other === undefined || (await isCopy(other))) models.set(parts.name, path);
     else notes.push(`${path} is skipped: ${other} has the same name`);
   }
@@ -51,7 +51,7 @@ export async function findSources(input: string): Promise<Sources> {
 }
 
 /**
- * A file alone: what lies around it may belong to something else.
+ * A single file; other files in its folder may not belong to it.
  * @throws CompressError `options` if its name is that of a variant
  */
 function aloneOf(path: string): Sources {
@@ -67,7 +67,7 @@ function aloneOf(path: string): Sources {
   return { root, models: [{ name, path }], isFolder: false, notes: [] };
 }
 
-/** The files in a folder, by name; none where there is no such folder. */
+/** The files in a folder, by name; empty if there is no such folder. */
 async function filesOf(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') return [];

@@ -1,30 +1,30 @@
 import { bodiesOf, type Node } from '../../../ir/node.ts';
 import type { Scope, Scopes } from '../scope.ts';
 
-/** What exporters call the state that goes into the next step. */
+/** Names that exporters give to state for the next step. */
 const NAMES = /(^|[^a-z])(presents?|past)([^a-z]|$)|past_key|present_key|kv_?cache|(^|[^a-z])cache/i;
-/** Names of inputs that are such a state. */
+/** Names of inputs that are such state. */
 const STATES = /past|cache|state|mem|hidden|(^|[^a-z])[hc]\d*([^a-z]|$)/i;
 
-/** Operators that bring a state to its output as it is, in another form or beside others. */
+/** Operators that pass a state to its output unchanged, reshaped or joined with others. */
 const CARRYING = new Set(
   'Identity Cast Reshape Squeeze Unsqueeze Transpose Slice Gather Concat Split Expand'.split(' '),
 );
 const RECURRENT = new Set(['LSTM', 'GRU', 'RNN']);
-/** Attention that keeps keys and values gives them after its own output. */
+/** Attention operators with a cache output keys and values after their main output. */
 const ATTENTION = /Attention$/;
-/** Nodes that are followed backwards, one after another and in all. */
+/** Maximum number of nodes to follow backwards, in one chain and in total. */
 const MOST_STEPS = 30;
 const MOST_NODES = 5000;
 
-/** Whether an output is a state for the next step: a cache of keys and values, or the state of a recurrent layer. */
+/** Whether an output is state for the next step: a cache of keys and values, or the state of a recurrent layer. */
 export function isCache(scopes: Scopes, name: string): boolean {
   return (
     NAMES.test(name) || isFedBack(scopes, name) || carries(scopes, scopes.main, name, MOST_STEPS, { nodes: MOST_NODES })
   );
 }
 
-/** `hn` beside an input `h0`, `new_state` beside `state`. */
+/** `hn` with an input `h0`, `new_state` with an input `state`. */
 function isFedBack({ main }: Scopes, name: string): boolean {
   const output = name.toLowerCase().replace(/^(new|next|out|updated)[._]?|[._]?(out|new|next|n)$/g, '');
   return main.graph.fedInputs.some((one) => {
@@ -42,12 +42,12 @@ function carries(scopes: Scopes, scope: Scope, name: string, steps: number, left
   if (ATTENTION.test(node.opType)) return index > 0;
   if (RECURRENT.has(node.opType))
     return index > 0 && (node.inputs[5] ?? '') !== '' && isState(scopes, at, node.inputs[5]);
-  // Another branch may begin with zeros.
+  // Another branch may start with zeros.
   const ends =
     node.opType === 'If' ? bodiesOf(node).map((body) => ({ body, end: body.outputs[index]?.name ?? '' })) : [];
   if (ends.some(({ body, end }) => carries(scopes, scopes.inside(at, body), end, steps - 1, left))) return true;
   if (!CARRYING.has(node.opType)) return false;
-  // What is new goes after what was there.
+  // New entries are appended to the existing ones.
   if (node.opType === 'Concat' && isAppended(scopes, at, node)) return true;
   const inputs = node.opType === 'Concat' ? node.inputs : node.inputs.slice(0, 1);
   return inputs.length > 0 && inputs.every((one) => carries(scopes, at, one, steps - 1, left));
@@ -58,7 +58,7 @@ function isAppended(scopes: Scopes, scope: Scope, { inputs }: Node): boolean {
   return others.length > 0 && isState(scopes, scope, first) && others.some((one) => !isState(scopes, scope, one));
 }
 
-/** Whether a value is a graph input with the name of a state, in whatever form. */
+/** Whether a value is a graph input with the name of a state, possibly reshaped. */
 function isState(scopes: Scopes, scope: Scope, name: string | undefined, steps: number = MOST_STEPS): boolean {
   const place = name ? scopes.origin(scope, name) : undefined;
   if (place === undefined || steps === 0) return false;

@@ -18,7 +18,7 @@ export interface OutputChoice {
   readonly option?: string;
 }
 
-/** What each of these options takes. */
+/** The expected type of each of these options. */
 export const CHOICE_SHAPE: Shape<OutputChoice> = {
   outputs: VERIFY.rows.output,
   metric: VERIFY.rows.metric,
@@ -26,7 +26,7 @@ export const CHOICE_SHAPE: Shape<OutputChoice> = {
 };
 
 /**
- * The outputs that count, the most telling first: those with classes, others, and states for the next step.
+ * The outputs to compare, the most meaningful first: those with classes, others, then states for the next step.
  * @param kinds - of {@link outputKinds}
  * @param option - how errors call the choice of an output
  * @throws CompressError `options` for a name that no output has
@@ -40,7 +40,7 @@ export function chosenOutputs(
     const names = kinds.map((one) => `'${one.name}'`).join(', ');
     throw new CompressError('options', option, `the model has no output '${missing}'`, { hint: `It has ${names}.` });
   }
-  // Who names a state wants to know it.
+  // A state that the user names counts as a result.
   const wanted = outputs === undefined ? kinds : kinds.filter((one) => outputs.includes(one.name)).map(asResult);
   const asked = metric === 'top1' || metric === 'accuracy';
   const ranked = wanted.some((one) => one.classes !== undefined);
@@ -70,13 +70,13 @@ export class Comparisons {
     this.#comparisons = kinds.map((one) => new OutputComparison(one, metric !== 'sqnr'));
   }
 
-  /** What must be fetched. */
+  /** Names of the outputs to fetch. */
   get names(): readonly string[] {
     return this.#comparisons.map((one) => one.name);
   }
 
   /**
-   * Takes in what the two models gave for a sample.
+   * Adds the outputs of both models for a sample.
    * @throws CompressError `unsupported` if shapes differ, or only one of the two is float
    */
   add(
@@ -93,7 +93,7 @@ export class Comparisons {
     }
   }
 
-  /** A row for each output. Labels alone make classes where no output is known to have some that are as many. */
+  /** A row for each output. Labels alone define classes only if no output is known to have as many. */
   figures(): readonly OutputFigures[] {
     const all = this.#comparisons.map((one) => ({ known: one.hasClasses, figures: one.figures() }));
     const labelled = all.some(({ known, figures }) => known && figures.accuracy !== undefined);

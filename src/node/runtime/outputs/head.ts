@@ -2,31 +2,31 @@ import { bodiesOf, intAttribute, intsAttribute, type Node } from '../../../ir/no
 import type { Scope, Scopes } from '../scope.ts';
 import { isInside, type Layer, layerOf } from './layers.ts';
 
-/** The end of a network before an output: where it has numbers for classes. */
+/** The last operations before an output with numbers for classes. */
 export interface Head {
-  /** Softmax says so; a layer may; a Sigmoid gives each number by itself. */
+  /** A Softmax is certain; a layer is possible; a Sigmoid treats each number separately. */
   readonly kind: 'softmax' | 'linear' | 'conv' | 'sigmoid';
-  /** The axis of the classes, from the end where it is negative. */
+  /** The class axis; negative counts from the end. */
   readonly axis: number;
-  /** How many there are, where that is known. */
+  /** Number of classes, if it is known. */
   readonly length: number | undefined;
-  /** The last layer, and where it stands. */
+  /** The last layer, and where it is. */
   readonly layer: (Layer & { readonly scope: Scope; readonly node: Node }) | undefined;
 }
 
-/** Operators that leave the order of the numbers within a row: those of their first input go through. */
+/** Operators that keep the order of numbers within a row; their first input is followed. */
 const THROUGH = new Set(
   (
     'Identity Cast Dropout Reshape Flatten Squeeze Unsqueeze Slice Gather Expand Split ' +
     'QuantizeLinear DequantizeLinear'
   ).split(' '),
 );
-/** Shares of all classes go through them as well. */
+/** Operators that probabilities of all classes also pass through. */
 const OF_SHARES = new Set(['Log', 'Exp', 'Normalizer']);
-/** Operators of two values of which one is fixed: a bias, a temperature, a mask. */
+/** Operators with a fixed second operand: a bias, a temperature, a mask. */
 const WITH_CONSTANT = new Set(['Add', 'Sub', 'Sum', 'Mul', 'Div', 'Where']);
 const POOLS = /^(QLinear)?(Global)?(Average|Max)Pool$|^Reduce(Mean|Max)$/;
-/** Nodes that are followed backwards, one after another and in all. */
+/** Maximum number of nodes to follow backwards, in one chain and in total. */
 const MOST_STEPS = 60;
 const MOST_NODES = 5000;
 
@@ -41,10 +41,7 @@ export class Heads {
     this.#opset = opset;
   }
 
-  /**
-   * The head before a graph output, or undefined if it ends in something else: a normalization, a pool, a sum of
-   * branches.
-   */
+  /** The head of a graph output; undefined if it ends in something else: a normalization, a pool, a sum of branches. */
   of(output: string): Head | undefined {
     this.#left = MOST_NODES;
     return this.#before(this.#scopes.main, output, false, MOST_STEPS);
@@ -63,7 +60,7 @@ export class Heads {
       return given === undefined ? undefined : this.#before(callee, given, pooled, steps - 1);
     }
     for (const body of bodiesOf(node)) {
-      // The body of a Loop says first whether it goes on.
+      // The first output of a Loop's body is its condition.
       const given = body.outputs[node.opType === 'Loop' ? index + 1 : index]?.name;
       const found = given && this.#before(this.#scopes.inside(at, body), given, pooled, steps - 1);
       if (found) return found;
@@ -76,7 +73,7 @@ export class Heads {
       return pooled ? undefined : { kind: 'linear', axis: -1, length: layer.width, layer: kept };
     }
     if (node.opType.endsWith('Softmax')) {
-      // A weighted sum after it: the weights of attention, or of experts.
+      // A weighted sum follows: the weights of attention, or of experts.
       if (isInside(this.#scopes, at, place.name)) return undefined;
       const axis = intAttribute(node, 'axis', this.#opset < 13 ? 1 : -1);
       const inner = go(node.inputs[0]);
@@ -94,7 +91,7 @@ export class Heads {
         node.inputs.map((one) => go(one)),
       );
     if (POOLS.test(node.opType)) return go(node.inputs[0], true);
-    // Rectified, a fully convolutional network still votes; a rectified vector is one of features.
+    // A fully convolutional network may classify after a Relu; otherwise a Relu gives features.
     if (node.opType === 'Relu' && pooled) return go(node.inputs[0]);
     if (THROUGH.has(node.opType)) return flat(node, go(node.inputs[0]));
     if (OF_SHARES.has(node.opType)) {
@@ -105,7 +102,7 @@ export class Heads {
     const variables = this.#variables(at, node);
     if (variables.length === 1) return go(variables[0]);
     if (node.opType !== 'Add' && node.opType !== 'Sum') return undefined;
-    // Scores of several parts are summed. Sums of pictures are inside of a network.
+    // Scores of several parts are summed. Sums of images are inside a network.
     const summed = joined(
       undefined,
       variables.map((one) => go(one)),
@@ -113,7 +110,7 @@ export class Heads {
     return summed?.kind === 'linear' ? summed : undefined;
   }
 
-  /** Inputs that are not fixed; where integers are multiplied, without the scale that comes with the activation. */
+  /** Inputs that are not fixed; for integer products, without the scale of the activation. */
   #variables(scope: Scope, node: Node): string[] {
     const inputs = node.opType === 'Where' ? node.inputs.slice(1) : node.inputs;
     const isNumber = (name: string): boolean => this.#scopes.dims(scope, name)?.every((dim) => dim === 1) === true;
@@ -143,7 +140,7 @@ function turned(node: Node, head: Head | undefined): Head | undefined {
   return axis < 0 ? undefined : { ...head, axis };
 }
 
-/** Several heads of one kind; numbers of them side by side, along `axis`, are not classes. */
+/** Several heads of one kind. If they are concatenated along `axis`, their numbers are not classes. */
 function joined(axis: number | undefined, heads: readonly (Head | undefined)[]): Head | undefined {
   const [first] = heads;
   if (first === undefined || first.axis === axis) return undefined;
@@ -151,7 +148,7 @@ function joined(axis: number | undefined, heads: readonly (Head | undefined)[]):
   return same ? first : undefined;
 }
 
-/** After a Flatten there are two axes. */
+/** A Flatten leaves two axes. */
 function flat(node: Node, head: Head | undefined): Head | undefined {
   return head === undefined || node.opType !== 'Flatten' ? head : { ...head, axis: 1 };
 }

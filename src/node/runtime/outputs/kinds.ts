@@ -27,7 +27,7 @@ export interface OutputKind {
 }
 
 /**
- * Finds the outputs with classes from the graph. They come from a Softmax that is no attention inside the network, or
+ * Finds the outputs with classes from the graph. They come from a Softmax that is not attention inside the network, or
  * from the last layer with weights, followed by at most a bias, a cast or a reshape. That layer may hold scores or
  * coordinates; other outputs, and names, can rule classes out.
  */
@@ -37,11 +37,11 @@ export function outputKinds(model: Model): readonly OutputKind[] {
   const { outputs } = model.graph;
   const found = outputs.map((output) => {
     const head = heads.of(output.name);
-    // A share of something is a result, whatever it is called.
+    // A probability is a result, whatever its name.
     const isResult = head?.kind === 'softmax' || head?.kind === 'sigmoid';
     return { output, head, cache: !isResult && isCache(scopes, output.name) };
   });
-  // Where all outputs are states, they are what the model is for.
+  // If all outputs are states, they are the model's results.
   const carried = found.every((one) => one.cache) ? [] : found.filter((one) => one.cache);
   const others = found.filter((one) => !carried.includes(one));
   return found.map(({ output, head }): OutputKind => {
@@ -63,7 +63,7 @@ function classesOf(
   const { name, dims } = output;
   const isNamed = SCORES.test(name);
   if (head === undefined) {
-    // Scores of pairs, or of places in a text, come out of no layer.
+    // Scores of pairs, or of positions in a text, do not come from a layer.
     return isNamed && (dims === undefined || dims.length <= 3) ? { axis: -1 } : undefined;
   }
   const { kind, axis, length } = head;
@@ -78,9 +78,9 @@ function classesOf(
   return isPicture ? undefined : { ...classes, alone: true };
 }
 
-/** Names of outputs with scores of classes, whatever they come out of. */
+/** Names of outputs with class scores, whatever computes them. */
 const SCORES = /logit/i;
-/** Words in names of outputs that are none. */
+/** Words in names of outputs without class scores. */
 const OTHERS = new RegExp(
   `^(${[
     'embed\\w*|features?|hidden|pool\\w*|repr\\w*|vectors?|latents?|states?|audio|wav\\w*|speech|mel|mels|spectro\\w*',
@@ -101,8 +101,8 @@ function isOther(name: string): boolean {
 const BOX = 4;
 
 /**
- * Whether other outputs say that this one is a number to be taken as it is: theirs go through a Softmax or a Sigmoid
- * and this one's do not, or it has the four numbers of a box and they have other ones.
+ * Whether other outputs show that this one is a regression: theirs go through a Softmax or a Sigmoid and this one does
+ * not, or it has the four numbers of a box and they have other numbers.
  */
 function isRegression(head: Head, outputs: readonly Found[]): boolean {
   const others = outputs.flatMap(({ head: one }) =>
@@ -114,8 +114,8 @@ function isRegression(head: Head, outputs: readonly Found[]): boolean {
 }
 
 /**
- * Whether numbers are shares of classes: a Sigmoid of one number says yes or no, and one of four has a box within its
- * picture.
+ * Whether numbers are class probabilities: a Sigmoid of one number is a yes or no, and one of four is a box relative to
+ * its image.
  */
 function isShare(head: Head | undefined): boolean {
   const width = head?.layer?.width;
@@ -123,8 +123,8 @@ function isShare(head: Head | undefined): boolean {
 }
 
 /**
- * Whether an output has the dims of a float input and more than one layer between: it is that input once more, cleaned
- * or predicted.
+ * Whether an output has the dims of a float input with more than one layer in between: it is that input, cleaned or
+ * predicted.
  */
 function isSame({ dims }: ValueInfo, { layer }: Head, inputs: readonly ValueInfo[]): boolean {
   if (typeof dims?.at(-1) !== 'number' || inputs.some((one) => one.name === layer?.reads)) return false;

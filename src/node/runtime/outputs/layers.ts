@@ -6,11 +6,11 @@ export interface Layer {
   readonly kind: 'linear' | 'conv';
   /** The input that is not a weight. */
   readonly reads: string;
-  /** Numbers it gives for each position; undefined if the weight's dims are not known. */
+  /** Numbers per position; undefined if the weight's dims are not known. */
   readonly width: number | undefined;
 }
 
-/** Linear layers with the input that has their weight, those of ONNX Runtime's own included. */
+/** Linear layers and the index of their weight, including ONNX Runtime's own operators. */
 const LINEAR: ReadonlyMap<string, number> = new Map([
   ...['MatMul', 'Gemm', 'FusedMatMul', 'FusedGemm', 'MatMulInteger', 'MatMulNBits', 'MatMulBnb4', 'MatMulFpQ4'].map(
     (one) => [one, 1] as const,
@@ -23,7 +23,7 @@ const CONV: ReadonlyMap<string, number> = new Map([
   ['QLinearConv', 3],
 ]);
 
-/** The layer that a node is: a product with a weight. Two activations multiplied are none. */
+/** The layer of a node: a product with a weight. A product of two activations is not a layer. */
 export function layerOf(scopes: Scopes, scope: Scope, node: Node): Layer | undefined {
   if (node.opType === 'Einsum') return einsum(scopes, scope, node);
   const conv = CONV.get(node.opType);
@@ -41,7 +41,7 @@ function isTurned(node: Node): boolean {
   return intAttribute(node, 'transB', 0) !== 0;
 }
 
-/** `bsd,hd->bsh`: the last axis is one of the weight alone. */
+/** `bsd,hd->bsh`: the last axis belongs only to the weight. */
 function einsum(scopes: Scopes, scope: Scope, node: Node): Layer | undefined {
   const [from = '', to = ''] = stringAttribute(node, 'equation', '').replace(/\s/g, '').split('->');
   const terms = from.split(',');
@@ -60,14 +60,14 @@ function numberOf(dim: number | string | undefined): number | undefined {
   return typeof dim === 'number' ? dim : undefined;
 }
 
-/** Whatever multiplies activations: with weights, or with each other. */
+/** Operators that multiply activations, with weights or with each other. */
 const PRODUCTS = /MatMul|Gemm|Conv|Einsum|LSTM|GRU|^RNN|Attention/;
-/** After them comes a choice, not a number that is computed on with. */
+/** Operators that choose: what follows them is not computed from the scores. */
 const CHOOSING = new Set('ArgMax ArgMin TopK NonMaxSuppression Multinomial Shape Size Greater Less Equal'.split(' '));
-/** Values that are looked at. */
+/** Maximum number of values to visit. */
 const MOST_VALUES = 10_000;
 
-/** Whether a product comes after a value, so that it is inside of the network: a hidden state. */
+/** Whether a product follows a value, so that it is a hidden state inside the network. */
 export function isInside(scopes: Scopes, scope: Scope, name: string): boolean {
   const pending = [{ scope, name }];
   const seen = new Map<object, Set<string>>();
