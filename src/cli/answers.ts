@@ -13,8 +13,8 @@ interface Asked {
 }
 
 /**
- * The text that answers a command line which asks for help, the version or a completion script; undefined if it asks
- * for a verb to be run, or is wrong.
+ * The answer to a command line that asks for help, the version or a completion script; undefined if it names a verb to
+ * run, or is invalid.
  * @throws CompressError `options` for a completion script of an unknown shell
  */
 export async function answerTo(argv: readonly string[], { color, columns, load }: Asked): Promise<string | undefined> {

@@ -8,7 +8,7 @@ export const DASH = '\0-';
 /**
  * Splits a value from the letter of its option, as in `-osmall.onnx` and `-fosmall.onnx`: yargs would read the value as
  * more letters. Every other argument stays as it is.
- * @param options - those of the verb
+ * @param options - options of the verb
  * @example splitAttached('-osmall.onnx', options); // ['-o', 'small.onnx']
  */
 export function splitAttached(argument: string, options: readonly Option[]): string[] {

@@ -49,7 +49,8 @@ function pruned(pass: PassReport, options: RenderOptions, chalk: ChalkInstance):
     ],
     ...(shaped ? [{ head: 'pruned' }] : []),
   ];
-  const head = `${chalk.green('prune')}: ${formatPercent(zeros, elements)} of ${elements} weights in ${count(pass.changes.length, 'tensor')} are zero`;
+  const share = `${formatPercent(zeros, elements)} of ${elements} weights`;
+  const head = `${chalk.green('prune')}: ${share} in ${count(pass.changes.length, 'tensor')} are zero`;
   return [...wrapped([head], options), ...table(columns, rows, options, chalk)];
 }
 
@@ -79,7 +80,7 @@ function packed(pass: PassReport, options: RenderOptions, chalk: ChalkInstance):
 function sized(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): string[] {
   const before = sum(pass.changes, (one) => one.before);
   const after = sum(pass.changes, (one) => one.after);
-  // A form that all weights have is printed once, above the table.
+  // A form that all weights share is printed once, above the table.
   const forms = [...new Set(pass.changes.map((one) => one.form ?? ''))];
   const same = forms.length === 1 ? forms[0] : undefined;
   const measured = pass.changes.some((one) => one.sqnr !== undefined);
@@ -94,7 +95,8 @@ function sized(pass: PassReport, options: RenderOptions, chalk: ChalkInstance): 
     ...(same === undefined ? [{ head: 'now' }] : []),
   ];
   const into = same === undefined || same === '' ? '' : ` now ${printable(same)}`;
-  const head = `${chalk.green(titleOf(pass))}: ${count(pass.changes.length, 'weight')}${into}: ${formatBytes(before)} → ${formatBytes(after)}`;
+  const sizes = `${formatBytes(before)} → ${formatBytes(after)}`;
+  const head = `${chalk.green(titleOf(pass))}: ${count(pass.changes.length, 'weight')}${into}: ${sizes}`;
   return [...wrapped([head], options), ...table(columns, rows, options, chalk)];
 }
 

@@ -16,7 +16,7 @@ const MOST_BYTES: number = 500 * 2 ** 20;
 type Values = Pick<QuantizeValues, 'check' | 'noCheck' | 'calibrate' | 'model' | 'output' | 'dryRun'>;
 
 /**
- * Refuses, before the work begins, what could not be checked after it.
+ * Refuses, before the work begins, options whose result could not be checked.
  * @throws CompressError `options`; `runtime` if onnxruntime-node is missing
  */
 export async function refuseUncheckable({ check, model, output, dryRun }: Values): Promise<void> {
@@ -34,7 +34,7 @@ export async function refuseUncheckable({ check, model, output, dryRun }: Values
 
 /**
  * Runs the model before and after, if that was requested or there is data.
- * @returns the figures, or why there are none; undefined if nothing was requested
+ * @returns the figures, or why there are none; undefined if no check was requested
  */
 export async function checkOf(values: Values, report: Made): Promise<Check | string | undefined> {
   const { check, noCheck, calibrate, model, output } = values;

@@ -9,8 +9,8 @@ import { OWN_OPTIONS } from './help.ts';
 const FILES = ':files';
 
 /**
- * The argument with which scripts call the program; it is followed by the number of words before the cursor, and the
- * words.
+ * The argument with which completion scripts call the program, followed by the number of words before the cursor, and
+ * the words.
  */
 export const COMPLETE = '--get-completions';
 
@@ -62,7 +62,8 @@ end
 complete -c onnx-compress -f -a '(__onnx_compress)'
 complete -c compress -f -a '(__onnx_compress)'
 `,
-  powershell: `# PowerShell completion of onnx-compress: onnx-compress completion powershell | Out-String | Invoke-Expression
+  powershell: `# PowerShell completion of onnx-compress:
+# onnx-compress completion powershell | Out-String | Invoke-Expression
 Register-ArgumentCompleter -Native -CommandName onnx-compress, compress -ScriptBlock {
   param($word, $ast, $position)
   $words = @($ast.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
@@ -77,7 +78,8 @@ Register-ArgumentCompleter -Native -CommandName onnx-compress, compress -ScriptB
     } else {
       $name, $text = $_ -split "\`t", 2
       if ($name -like "$word*") {
-        [System.Management.Automation.CompletionResult]::new($name, $name, 'ParameterValue', $(if ($text) { $text } else { $name }))
+        $tip = if ($text) { $text } else { $name }
+        [System.Management.Automation.CompletionResult]::new($name, $name, 'ParameterValue', $tip)
       }
     }
   }
@@ -88,7 +90,7 @@ Register-ArgumentCompleter -Native -CommandName onnx-compress, compress -ScriptB
 const SHELLS = Object.keys(SCRIPTS);
 
 /**
- * The completion script of a shell: of the one that $SHELL names where none is given.
+ * The completion script of a shell; by default the shell that $SHELL names.
  * @throws CompressError `options` for another shell
  */
 export function completionScript(given: string | undefined, shell: string | undefined): string {

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.ts';
 
-/** The exit codes of the program. If a reader stops or a signal arrives, the system's codes apply. */
+/** The exit codes of the program. If a signal ends the program, the system's codes apply. */
 export const EXITS = {
   0: 'done',
   1: 'invalid model or file',

@@ -26,7 +26,7 @@ interface Look {
   readonly color: boolean;
 }
 
-/** The options of every verb that are in no table, with their help texts. */
+/** Options that every verb has without a row in its table, with their help texts. */
 export const OWN_OPTIONS = {
   help: 'show this help',
   version: 'show the versions',
@@ -104,7 +104,7 @@ function partsOf({ positionals, rows, groups = [] }: AnyTable): Part[] {
     const entries = parts.get(row.group) ?? [];
     parts.set(row.group, [...entries, [termOf(key, row), row.help]]);
   }
-  // Under the last heading, for reports.
+  // Listed under the last heading, which is for reports.
   const last = [...parts.keys()].at(-1) ?? 'Options';
   parts.set(last, [...(parts.get(last) ?? []), HELP, VERSION]);
   const input = Object.entries(positionals).map(([name, { help }]): Entry => [name, help]);

@@ -21,7 +21,7 @@ const FEW = 0.01;
 /** Reasons for which weights stay float that could be stored in 16 bits. */
 const HALVED: ReadonlySet<SkipReason> = new Set(['unsupported_op', 'unsupported_rank', 'unknown_rank', 'no_product']);
 
-/** The step that would help this model most now, as far as is known; undefined if none would. */
+/** The next step that would help this model most, as far as is known; undefined if none would. */
 export function nextStep(report: RunReport): string | undefined {
   const last = report.passes.at(-1);
   if (last === undefined || report.reader === 'ours') return undefined;
@@ -105,7 +105,7 @@ function packZeros({ passes, after }: RunReport, { changes }: PassReport): strin
   return `onnx-compress pack leaves out the zeros (about ${formatBytes(after - gain)})`;
 }
 
-/** For Conv that are smaller now, but no faster. */
+/** For Conv layers that are smaller now, but no faster. */
 function calibrate(_: RunReport, { facts = [] }: PassReport): string | undefined {
   const stored = facts.find((one) => one.kind === 'stored_convs');
   if (stored === undefined || stored.time > FASTER) return undefined;
@@ -118,7 +118,8 @@ function halveRest({ after }: RunReport, { skips }: PassReport): string | undefi
   const left = skips.filter(({ reason }) => HALVED.has(reason));
   const bytes = sum(left, (one) => one.bytes);
   if (bytes / 2 < (1 - PAYS) * after) return undefined;
-  return `onnx-compress quantize --float16 of the result halves the ${count(left.length, 'weight')} that stay float (about ${formatBytes(after - bytes / 2)})`;
+  const halved = `${count(left.length, 'weight')} that stay float (about ${formatBytes(after - bytes / 2)})`;
+  return `onnx-compress quantize --float16 of the result halves the ${halved}`;
 }
 
 /** For matrix products of a large model. */

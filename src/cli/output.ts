@@ -103,7 +103,7 @@ export function refuseOther(
   }
 }
 
-/** Where an argument leads, which need not be a path. */
+/** The target of an argument, which need not be a path. */
 function leadOf(argument: string): OutputTarget {
   try {
     return targetOf(argument);

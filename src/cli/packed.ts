@@ -2,8 +2,7 @@ import type { StoreValues } from '../options/common.ts';
 import type { PassReport } from '../passes/pass.ts';
 
 /**
- * Adds a note to the reports of a model whose weights were packed and will be written dense, because the file grows by
- * that.
+ * Adds a note to the reports of a model whose packed weights will be written dense, because that makes the file larger.
  */
 export function packedNotes(reports: readonly PassReport[], { store }: Partial<StoreValues>): PassReport[] {
   const last = reports.findLastIndex((one) => one.pass === 'pack');

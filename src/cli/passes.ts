@@ -6,7 +6,7 @@ import type { Pass } from '../passes/pass.ts';
 import type { Run } from './run.ts';
 import { prepareToCalibrate, stepRun } from './stepRun.ts';
 
-/** The values of a verb and results of its passes, for the report page, which compares weights before and after. */
+/** The values of a verb, and the ranges that equalization found; the report page needs these to compare weights. */
 type Found = StepValues & StoreValues & { allowUnchanged?: boolean; equalizedRanges?: ActivationRanges };
 
 /** Runs the passes of a verb. */

@@ -43,7 +43,7 @@ export interface RunReport {
    * and if no report is shown.
    */
   readonly gzip: number | undefined;
-  /** A sentence for each --include and --exclude that matches nothing. */
+  /** A sentence for each --include or --exclude pattern that matches nothing. */
   readonly notes: readonly string[];
   readonly passes: readonly PassReport[];
   /** The comparison of both models, or why they were not run; absent if none was requested. */
@@ -160,7 +160,7 @@ export async function pipe(
   }
 }
 
-/** Prints notes, which are less than errors. */
+/** Prints notes. */
 export function writeNotes(notes: readonly string[], { stderr }: Pick<Streams, 'stderr'>): void {
   if (notes.length > 0) endProgress();
   for (const note of notes) stderr.write(`note: ${printable(note)}\n`);

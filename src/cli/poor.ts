@@ -2,7 +2,7 @@ import type { Change } from '../layers/skip.ts';
 import type { Check } from '../node/recipes/check.ts';
 import { count, decibels, printable } from './text.ts';
 
-/** A warning is printed for outputs below this SQNR in dB after 8-bit quantization. */
+/** Outputs below this SQNR in dB after 8-bit quantization get a warning. */
 export const POOR_OUTPUT = 20;
 
 /** SQNR in dB below which weights are named, by their number of bits. */
@@ -15,7 +15,7 @@ const LITTLE: ReadonlyMap<number, number> = new Map([
 /** A weight with a measured loss. */
 type Measured = Change & { readonly sqnr: number };
 
-/** The weights that lose too much for their number of bits, the worst first, by that limit in dB. */
+/** The weights that lose too much for their number of bits, worst first, keyed by the limit in dB. */
 export function poorWeights(changes: readonly Change[]): Map<number, readonly Measured[]> {
   const poor = new Map<number, readonly Measured[]>();
   for (const [bits, little] of LITTLE) {

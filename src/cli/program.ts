@@ -14,7 +14,7 @@ export function calledAs(path: string | undefined = process.argv[1]): string {
 const COMMAND = new RegExp(`\\b${PROGRAM} (?=(?:${VERBS.join('|')}|--help)\\b|<verb>)`, 'g');
 
 /**
- * Text of ours with its commands as the reader types them: under the name that the program was called by.
+ * Replaces the program name in commands of a text by the name that the program was called by.
  * @example asCalled('onnx-compress tune finds them.', 'compress'); // 'compress tune finds them.'
  */
 export function asCalled(text: string, name: string = calledAs()): string {

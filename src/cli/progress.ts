@@ -25,10 +25,10 @@ function formatTime(seconds: number | string): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** The bar that is on the terminal. */
+/** The bar now on the terminal. */
 let shown: Bar | undefined;
 
-/** How often bars were removed: a bar that was still loading then must not appear afterwards. */
+/** How many times bars were removed: a bar that was still loading then must not appear afterwards. */
 let ended = 0;
 
 /** Removes the bar before other output. A bar that stays keeps the process alive. */

@@ -30,7 +30,7 @@ export async function runSteps(
   color: boolean,
 ): Promise<RunReport> {
   await refuseUncheckable(args);
-  // Charts and sessions are loaded only if they are requested.
+  // The report code is loaded only if it is requested.
   if (args.report !== undefined) {
     const { reported } = await import('./report/run.ts');
     return reported(args, steps, streams, (report) => tell(report, args, streams, color));

@@ -6,9 +6,8 @@ export function shorten(text: string, width: number): string {
 }
 
 /**
- * Shortens names of one list so that two that differ are still told apart: where {@link shorten} makes them one, the
- * part in which they differ is kept, as `…layers.10/attn/q…MatMul`, a little wider than `width` where there is no
- * otherway.
+ * Shortens the names of a list so that they stay distinct. If {@link shorten} would make two of them equal, the part in
+ * which they differ is kept: `…layers.10/attn/q…MatMul`. Such names may be a little wider than `width`.
  */
 export function shortenDistinct(texts: readonly string[], width: number): string[] {
   const shown = new Map<string, string>();

@@ -58,7 +58,7 @@ export function skipLines(skips: readonly Skip[], detail: Detail, mark: (word: s
   return reasonLines(skips, detail, mark('left'));
 }
 
-/** The same for weights that were changed, but not to the best form, or not for every reader. */
+/** The same for weights that were changed, but not to the best form, or not for all nodes that read them. */
 export function insteadLines(changes: readonly Change[], detail: Detail): string[] {
   const skips = (kept: boolean): Skip[] =>
     changes.flatMap(({ instead, weight, opType, elements, before: bytes, nodes: [node = ''] }) =>

@@ -3,7 +3,7 @@ import { skipLines } from './skips.ts';
 import { printable } from './text.ts';
 
 const ABSENT_WEIGHTS = ': the model has no weights of the operators it works on';
-/** What a model lacks if a pass for particular nodes finds nothing. */
+/** What a model lacks if one of these passes finds nothing. */
 const ABSENT: Readonly<Record<string, string>> = {
   float16: ': no large tensor of the model is float32',
   dequantize: ': the model has no integer weights or computations, and no 16-bit weights',

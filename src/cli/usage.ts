@@ -89,7 +89,7 @@ function meantBy(name: string, known: readonly string[]): string | undefined {
 
 /**
  * Turns what people type for help and the version into options: `help quantize`, `version`, `-V`, and a lone `-v`,
- * which means `--verbose` after a verb. `--no-color` and `--color` have been read before.
+ * which means `--verbose` after a verb. `--no-color` and `--color` are removed; they are read elsewhere.
  */
 export function asOptions(argv: readonly string[]): string[] {
   const [first, ...rest] = argv.filter((one) => one !== '--no-color' && one !== '--color');

@@ -19,7 +19,8 @@ export function fewVectors(layers: readonly Met[], advice: string): string | und
   const [worst] = few.sort((a, b) => a.vectors / a.inputs - b.vectors / b.inputs);
   if (worst === undefined) return undefined;
   const { weight, inputs, vectors } = worst;
-  const met = `'${weight}' received ${vectors} data ${vectors === 1 ? 'vector' : 'vectors'}, fewer than its ${inputs} inputs`;
+  const received = `${vectors} data ${vectors === 1 ? 'vector' : 'vectors'}`;
+  const met = `'${weight}' received ${received}, fewer than its ${inputs} inputs`;
   const others = few.length === 1 ? '' : `, and ${few.length - 1} more of ${layers.length} layers received too few`;
   return `warning: ${met}${others}, so the statistics are unreliable. ${advice}`;
 }
@@ -35,5 +36,6 @@ export function someVectors(layers: readonly Met[]): string | undefined {
   const [least] = some.sort((a, b) => a.vectors / a.of - b.vectors / b.of);
   if (least === undefined) return undefined;
   const { weight, vectors, of } = least;
-  return `only part of the data was needed for ${some.length} of ${layers.length} layers: ${vectors} of ${of} vectors for '${weight}'`;
+  const example = `${vectors} of ${of} vectors for '${weight}'`;
+  return `only part of the data was needed for ${some.length} of ${layers.length} layers: ${example}`;
 }

@@ -1,4 +1,4 @@
-/** A value may stand against the letter of its option, as in other programs of Unix. */
+/** A value may directly follow the letter of its option, as in other Unix programs. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -24,7 +24,7 @@ test.each([
   expect(splitAttached(given, Object.values(TABLES.quantize.rows))).toEqual(read);
 });
 
-test('-oFILE writes FILE, also after other letters; what follows -- is a model', () => {
+test('-oFILE writes FILE, also after other letters; a word after -- is a model', () => {
   const cwd = folder();
   expect(compress(['copy', MLP, '-oFirst.onnx', '-q'], { cwd })).toMatchObject({ code: 0, stderr: '' });
   expect(compress(['copy', '-fqoFirst.onnx', MLP], { cwd })).toMatchObject({ code: 0, stderr: '' });

@@ -12,7 +12,7 @@ beforeAll(() => {
   expect(compress(['quantize', MLP, '-o', SMALL, '-q']).code).toBe(0);
 });
 
-test('a table for each batch size, and one for the files', () => {
+test('prints a table for each batch size, and one for the files', () => {
   const { code, stdout, stderr } = compress(['bench', MLP, SMALL, '--batch', '1,8', '--threads', '1', ...QUICK]);
   expect([code, stderr]).toEqual([0, '']);
   const lines = stdout.toString().split('\n');
@@ -23,7 +23,7 @@ test('a table for each batch size, and one for the files', () => {
   expect(file).toMatch(/54\.3 kB +26\.6 % +[\d.]+ ms +[\d.]+ MB$/);
 });
 
-test('--json has what a program wants, memory included', () => {
+test('--json has all figures, including memory', () => {
   const { code, stdout } = compress([
     'bench',
     MLP,
@@ -46,13 +46,13 @@ test('--json has what a program wants, memory included', () => {
   expect(models[1]?.ms.p10).toBeGreaterThan(0);
 });
 
-test('one model alone has no ratios', () => {
+test('prints no ratios for a single model', () => {
   const { code, stdout } = compress(['bench', MLP, ...QUICK]);
   expect(code).toBe(0);
   expect(stdout.toString()).not.toMatch(/of the first|×/);
 });
 
-test('the gate ends with 3 after the report, which has the error for programs', () => {
+test('a failed gate exits 3 after the report, whose JSON has the error', () => {
   const gate = ['bench', MLP, MLP, '--max-ratio', '0.0001', ...QUICK];
   const { code, stdout, stderr } = compress(gate);
   const json = compress([...gate, '--json']);

@@ -1,4 +1,4 @@
-/** A file that reads well and is no model: every verb that rewrites says so, and copy passes it on. */
+/** A file that parses but is not a valid model: verbs that rewrite refuse it, and copy copies it. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -31,7 +31,7 @@ const VERBS = [
   ['run', 'recipe.json'],
 ];
 
-test('no verb that rewrites takes it for a model', () => {
+test('verbs that rewrite refuse it', () => {
   const cwd = folder();
   writeFileSync(join(cwd, 'circle.onnx'), circle);
   writeFileSync(join(cwd, 'lost.onnx'), lost);
@@ -54,7 +54,7 @@ test('no verb that rewrites takes it for a model', () => {
   expect(readdirSync(cwd)).toEqual(listing);
 });
 
-test('copy passes it on, byte for byte', () => {
+test('copy copies it byte for byte', () => {
   const cwd = folder();
   writeFileSync(join(cwd, 'circle.onnx'), circle);
   expect(compress(['copy', 'circle.onnx', '-o', 'out.onnx', '-q'], { cwd })).toMatchObject({ code: 0 });

@@ -22,7 +22,7 @@ test('quantize --calibrate folds, calibrates and quantizes; the ranges can be us
   expect(readFileSync(join(cwd, 'a.onnx')).equals(readFileSync(join(cwd, 'b.onnx')))).toBe(true);
 });
 
-test('what stays float for its activations is stored in 8 or 16 bits, and the report gives the figure', () => {
+test('weights kept float because of their activations are stored in 8 or 16 bits, and the report gives the figure', () => {
   const cwd = folder();
   const args = [
     'quantize',
@@ -96,7 +96,7 @@ test('--weights-only with data corrects biases', () => {
   expect(one.code).toBe(0);
 });
 
-test('verify: a gate that is reached, and models that are not alike', () => {
+test('verify: a gate that passes, and models with different inputs', () => {
   const args = ['verify', fixture('digits-mlp.onnx'), fixture('digits-mlp.onnx'), '--min-top1', '0.5', '--min-sqnr'];
   expect(compress([...args, '100'])).toMatchObject({ code: 0 });
   const bad = compress(['verify', fixture('digits-cnn.onnx'), fixture('digits-mlp.onnx')]);
@@ -104,7 +104,7 @@ test('verify: a gate that is reached, and models that are not alike', () => {
   expect(bad.stderr).toMatch(/^error: /);
 });
 
-test('random inputs only by that word, with a warning', () => {
+test('random inputs are used only on request, with a warning', () => {
   const cwd = folder();
   const one = compress(['quantize', '--calibrate', 'random', BN, '-o', 'a.onnx'], { cwd });
   expect(one.code).toBe(0);
@@ -115,7 +115,7 @@ test('random inputs only by that word, with a warning', () => {
   );
 });
 
-test('--equalize and --no-bias-correction', () => {
+test('accepts --equalize and --no-bias-correction', () => {
   const cwd = folder();
   const one = compress(['quantize', '--calibrate', DATA, '--equalize', '--no-bias-correction', BN, '-o', 'a.onnx'], {
     cwd,

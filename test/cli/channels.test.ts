@@ -9,7 +9,7 @@ import { compress } from '../support/resident.ts';
 const CNN = fixture('digits-cnn.onnx');
 const CALIB = fixture('digits-cnn-calib.npz');
 
-test('prune --channels writes a smaller model that was run before and after', () => {
+test('prune --channels runs the model before and after, and writes a smaller one', () => {
   const out = join(folder(), 'small.onnx');
   const { code, stderr } = compress(['prune', '--channels', '0.3', CNN, '-o', out]);
   const lines = stderr.split('\n');
@@ -43,7 +43,7 @@ test.each(['digits-vit.onnx', 'digits-cnn-bn.onnx', 'mymodel.onnx', 'edge/tied-e
   },
 );
 
-test('--dry-run tells about every group, --json too', () => {
+test('--dry-run reports every group, also as JSON', () => {
   const args = ['prune', '--channels', '0.3', '--round-to', '1', '--norm', 'l2', '-n', CNN];
   const { stderr } = compress(args);
   expect(stderr).toContain('onnx::Conv_41 → onnx::Conv_44: 64 → 45 channels');
@@ -53,7 +53,7 @@ test('--dry-run tells about every group, --json too', () => {
   expect(report?.groups).toContainEqual({ outputs: ['onnx::Conv_44'], inputs: ['fc.weight'], before: 96, after: 67 });
 });
 
-test('with data: biases, refitted layers, wanda, and quantization behind it', () => {
+test('with data it corrects biases, refits layers and ranks by wanda; the result can be quantized', () => {
   const path = folder();
   const plain = compress(['prune', '--channels', '0.3', '--calibrate', CALIB, CNN, '-o', join(path, 'plain.onnx')]);
   expect(plain.stderr).toContain('3 layers absorbed the mean of their lost inputs into the bias');
@@ -68,7 +68,7 @@ test('with data: biases, refitted layers, wanda, and quantization behind it', ()
   expect(judged.code).toBe(0);
 });
 
-test('wrong options are refused before anything is read', () => {
+test('wrong options are refused before any file is read', () => {
   const cases: [string[], RegExp][] = [
     [
       ['--channels', '1.5'],
@@ -91,7 +91,7 @@ test('wrong options are refused before anything is read', () => {
   });
 });
 
-test('a model nothing can be removed from is an error, and unless allowed no file is written', () => {
+test('a model without removable channels is an error, and no file is written unless that is allowed', () => {
   const path = folder();
   const { code, stderr } = compress(['prune', '--channels', '0.3', '--exclude', '.', CNN, '-o', 'x.onnx'], {
     cwd: path,
@@ -104,7 +104,7 @@ test('a model nothing can be removed from is an error, and unless allowed no fil
   expect(readFileSync(join(path, 'x.onnx'))).toEqual(readFileSync(CNN));
 });
 
-test('a model that does not run on random inputs is said not to have been run', () => {
+test('says so if a model does not run on random inputs', () => {
   const path = join(folder(), 'odd.onnx');
   const bytes = buildModel({
     opset: 17,

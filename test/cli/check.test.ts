@@ -1,4 +1,4 @@
-/** What `quantize` tells of its result: both models run, and what each weight lost. */
+/** The check of `quantize`: it runs both models, and measures the loss of each weight. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -9,7 +9,7 @@ import { compress } from '../support/resident.ts';
 
 const CALIB = fixture('digits-cnn-calib.npz');
 
-test('--check runs both models, and prints what is left of each output and the time of a run', () => {
+test('--check runs both models, and prints the SQNR of each output and the time of a run', () => {
   const cwd = folder();
   const args = ['quantize', '--check', '--json', copyOf('digits-cnn.onnx', cwd), '-o', 'q.onnx'];
   const { code, stdout, stderr } = compress(args, { cwd });
@@ -22,7 +22,7 @@ test('--check runs both models, and prints what is left of each output and the t
   expect(stderr).toMatch(/^ {2}weight .* SQNR/m);
 });
 
-test('with data it is the default: on the data; --no-check leaves it out, and nothing is said of it', () => {
+test('given data, the check runs on it by default; --no-check omits it silently', () => {
   const cwd = folder();
   const model = copyOf('digits-cnn.onnx', cwd);
   const given = ['quantize', '--calibrate', CALIB, '--samples', '16', model];
@@ -34,7 +34,7 @@ test('with data it is the default: on the data; --no-check leaves it out, and no
   }
 });
 
-test('what cannot be run is refused before the work', () => {
+test('models that could not be run are refused before the work', () => {
   const cwd = folder();
   const model = copyOf('digits-mlp.onnx', cwd);
   const [streamed, dry] = compressEach(
@@ -49,7 +49,7 @@ test('what cannot be run is refused before the work', () => {
   expect([streamed?.code, dry?.code]).toEqual([2, 2]);
 });
 
-test('a recipe has no such key', () => {
+test('recipes do not accept the option', () => {
   const cwd = folder();
   writeFileSync(join(cwd, 'r.json'), JSON.stringify({ onnxCompress: 1, steps: [{ verb: 'quantize', check: true }] }));
   const { code, stderr } = compress(['run', 'r.json', fixture('digits-mlp.onnx'), '-n'], { cwd });
@@ -57,8 +57,8 @@ test('a recipe has no such key', () => {
   expect(stderr).toContain('it applies to a whole run, not to a step');
 });
 
-describe('a weight that 8 bits ruin', () => {
-  // An input that is always zero meets weights so large that the steps of all others are as wide as they are.
+describe('a weight that loses too much in 8 bits', () => {
+  // The weights of an input that is always zero are so large that the other weights become smaller than a step.
   const weight = randomFloats([32, 32], 1).map((value, at) => (at < 32 ? 1e4 : value));
   const spec: ModelSpec = {
     opset: 17,
@@ -71,7 +71,7 @@ describe('a weight that 8 bits ruin', () => {
     ],
   };
 
-  test('is named with the warning', () => {
+  test('is named in the warning', () => {
     const cwd = folder();
     writeFileSync(join(cwd, 'm.onnx'), buildModel(spec));
     const { stderr } = compress(['quantize', '--min-elements', '0', '--check', 'm.onnx', '-o', 'q.onnx'], { cwd });

@@ -1,4 +1,4 @@
-/** A config file beside a model, or named: what is taken of it, what is said, and what is refused. */
+/** A config file beside a model or named on the command line: which values apply, what is printed, what is refused. */
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -9,14 +9,14 @@ import type { Table } from '../../src/options/option.ts';
 import { TABLES } from '../../src/options/tables.ts';
 import { compressEach, copyOf, fixture, folder, oneLine } from '../support/cli.ts';
 
-/** A folder with a config file, whose path it is. */
+/** Writes a config file into a folder; returns its path. */
 function configIn(content: object | string, cwd = folder()): string {
   const path = join(cwd, CONFIG_NAME);
   writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
   return path;
 }
 
-/** The values of a verb, and what is said of them. */
+/** The values of a verb, and what is printed about them. */
 async function valuesOf(
   verb: ConfigVerb,
   said: Readonly<Record<string, unknown>>,
@@ -29,7 +29,7 @@ async function valuesOf(
   return { values, lines: lines.replaceAll(path, 'FILE') };
 }
 
-describe('what is given wins', () => {
+describe('the command line takes precedence', () => {
   const path = configIn({
     $schema: 'config.schema.json',
     quantize: { preset: 'smallest', exclude: ['lm head', 'fc'], perTensor: false },
@@ -65,7 +65,7 @@ describe('what is given wins', () => {
     if (lines === '') expect(found.lines).toBe('');
   });
 
-  test('a model of standard input has no file beside it, and takes the one that is named', async () => {
+  test('a model on standard input uses only a config file that is named', async () => {
     const stderr = { write: () => true } as unknown as NodeJS.WriteStream;
     const plain = givenOptions('prune', TABLES.prune as Table<object>, { l1: '0.4' }, { stderr });
     expect(await plain.valuesFor(undefined)).toEqual({ l1: 0.4 });
@@ -74,7 +74,7 @@ describe('what is given wins', () => {
   });
 });
 
-describe('what cannot be names the file and the key', () => {
+describe('an invalid config file is refused with file and key', () => {
   test.each<[object | string, RegExp]>([
     ['[', /FILE: is not JSON/],
     [[], /FILE: is a list; an object is needed/],
@@ -110,7 +110,7 @@ describe('what cannot be names the file and the key', () => {
     await expect(openConfig('quantize', path, false)).rejects.toThrow("'calibrate' names a file outside its folder");
   });
 
-  test('a file that is named may lead elsewhere; a word is no path', async () => {
+  test('a config file that is named may refer to other folders; a keyword is not a path', async () => {
     const path = configIn({ quantize: { calibrate: '../c.npz' }, prune: { mask: '/m.npz', calibrate: 'random' } });
     expect([...((await openConfig('quantize', path, true)) ?? [])]).toEqual([['calibrate', join(path, '../../c.npz')]]);
     expect([...((await openConfig('prune', path, true)) ?? [])]).toEqual([
@@ -120,7 +120,7 @@ describe('what cannot be names the file and the key', () => {
   });
 });
 
-test('each of several models has the file beside it; a recipe has what it says, and no copy has the file', () => {
+test('each of several models uses the file beside it; recipes include its values, and it is not copied', () => {
   const cwd = folder();
   for (const [name, verbs] of [
     ['a', { prune: { l1: 0.25 } }],

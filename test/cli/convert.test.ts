@@ -7,7 +7,7 @@ import { compressEach, copyOf, fixture, folder } from '../support/cli.ts';
 
 const OLD = fixture('edge/opset9.onnx');
 
-test('convert says what was rewritten; what it cannot do costs nothing', async () => {
+test('convert reports what it rewrote; a refused conversion leaves no file', async () => {
   const cwd = folder();
   const made = [
     ['convert', '--opset', '21', copyOf('edge/opset9.onnx', cwd), '-o', 'raised.onnx'],
@@ -62,7 +62,7 @@ test('an operator without an adapter is refused by name', () => {
   expect(readdirSync(cwd)).toEqual([]);
 });
 
-test('an opset where ONNX Runtime has no kernel is refused with a way out, also from a recipe', async () => {
+test('an opset for which ONNX Runtime has no kernel is refused with a hint, also from a recipe', async () => {
   const cwd = folder();
   const spec = {
     opset: 16,

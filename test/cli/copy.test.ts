@@ -28,14 +28,14 @@ describe('copy is byte for byte', () => {
     },
   );
 
-  test('and external data comes along, under its name', () => {
+  test('with external data, under its name', () => {
     const data = 'external-data.onnx.data';
     expect(readFileSync(join(cwd, data)).equals(readFileSync(fixture(`edge/${data}`)))).toBe(true);
     expect(readdirSync(cwd).filter((name) => !MODELS.some((path) => basename(path) === name))).toEqual([data]);
   });
 });
 
-test('two models whose data files have one name: the second is refused with the ways out, and each of them works', () => {
+test('a second model with a data file of the same name is refused, and each hint works', () => {
   const cwd = folder();
   const [data, model] = ['external-data.onnx.data', fixture('edge/external-data.onnx')];
   const theirs = new Uint8Array(readFileSync(fixture(`edge/${data}`))).map((byte) => byte ^ 1);
@@ -80,14 +80,14 @@ test('--external-data and --embed round trip', () => {
     { cwd },
   );
   expect(results.map((one) => one.code)).toEqual([0, 0]);
-  // Not byte for byte, since tensors that moved are written anew: onnx-proto reads the same from both.
+  // Not byte for byte, because moved tensors are re-encoded: onnx-proto reads the same from both.
   const read = (path: string) =>
     ModelProto.toObject(ModelProto.decode(readFileSync(path)), { defaults: true, longs: String });
   expect(read(join(cwd, 'back.onnx'))).toEqual(read(mlp));
   expect(readFileSync(join(cwd, 'again.onnx.data'))).toEqual(readFileSync(join(cwd, 'm.onnx.data')));
 });
 
-test('--set and --dedupe', () => {
+test('--set fixes an input and --dedupe merges equal tensors', () => {
   const cwd = folder();
   const model = fixture('digits-mlp.onnx');
   const [set, wrong, dedupe] = compressEach(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { compress, fixture, folder } from '../support/cli.ts';
 
-test('the float model of one that was quantized; a float one is refused', () => {
+test('restores the float model of a quantized one, and refuses a float one', () => {
   const cwd = folder();
   const model = fixture('digits-mlp.onnx');
   compress(['quantize', '--weights-only', '--min-elements', '0', model, '-o', 'small.onnx'], { cwd });

@@ -53,11 +53,11 @@ describe('the report for people', () => {
 });
 
 describe('onnx-compress diff', () => {
-  test('the same model: byte for byte, or written in another way', () => {
+  test('tells identical files from equal models in different encodings', () => {
     const same = compress(['diff', MLP, MLP]);
     expect(same).toMatchObject({ code: 0, stderr: '' });
     expect(oneLine(same.stdout)).toMatch(/: identical, byte for byte $/);
-    // A field nobody knows: the models are the same, the files are not.
+    // An unknown field: the models are the same, the files are not.
     const other = join(cwd, 'other.onnx');
     const bytes = buildModel({ opset: 17, outputs: { y: f32() }, nodes: [{ op: 'Abs', in: ['x'], out: ['y'] }] });
     writeFileSync(join(cwd, 'one.onnx'), bytes);
@@ -67,7 +67,7 @@ describe('onnx-compress diff', () => {
     expect(oneLine(done.stdout)).toContain('the graph and the weights are the same; the files of');
   });
 
-  test('the exit code says whether they differ, only where it is asked for', () => {
+  test('the exit code says whether they differ, only with --exit-code', () => {
     const results = compressEach([
       ['diff', MLP, PRUNED, '-q'],
       ['diff', MLP, PRUNED, '-q', '--exit-code'],
@@ -80,7 +80,7 @@ describe('onnx-compress diff', () => {
     expect(results[3]?.stderr).toBe('error: nowhere.onnx: no such file or folder\n');
   });
 
-  test('reads one of the two from standard input', () => {
+  test('reads one of the two models from standard input', () => {
     const done = shell(`onnx-compress prune --l1 0.4 -q ${MLP} | onnx-compress diff ${PRUNED} -`);
     expect(done).toMatchObject({ code: 0, stderr: '' });
     expect(oneLine(done.stdout)).toContain('identical, byte for byte');
@@ -118,7 +118,7 @@ describe('onnx-compress diff', () => {
     expect(compress(['diff', '--json', '--markdown', MLP, MLP]).code).toBe(2);
   });
 
-  test('names that would write on the terminal, or into a comment, are printed harmlessly', () => {
+  test('control characters and Markdown in names are made harmless', () => {
     const evil = 'a\u001b[31mred\n| # <img> @you `x` [l](u)\u202e';
     const spec = (name: string, data: number): ModelSpec => ({
       opset: 17,

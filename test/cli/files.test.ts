@@ -14,7 +14,7 @@ import { describe, expect, test } from '@jest/globals';
 import { compressEach, copyOf, fixture, folder, ROOT, subfolder } from '../support/cli.ts';
 import { compress } from '../support/resident.ts';
 
-/** A folder with m.onnx, and everything that leads to it. */
+/** A folder with m.onnx, and links to it. */
 function withModel(): string {
   const cwd = folder();
   copyFileSync(fixture('mymodel.onnx'), join(cwd, 'm.onnx'));
@@ -25,7 +25,7 @@ function withModel(): string {
 }
 
 describe('output files', () => {
-  test('one that exists is refused, and the input by any path', () => {
+  test('refuses an existing file, and the input under any path', () => {
     const cwd = withModel();
     writeFileSync(join(cwd, 'old.onnx'), 'old');
     const listing = readdirSync(cwd);
@@ -46,7 +46,7 @@ describe('output files', () => {
     expect(readFileSync(join(cwd, 'old.onnx'), 'utf8')).toBe('old');
   });
 
-  test('--force replaces a file, the input itself too, and keeps a private file private', () => {
+  test('--force replaces a file, even the input, and keeps its permissions', () => {
     const cwd = withModel();
     writeFileSync(join(cwd, 'old.onnx'), 'old');
     chmodSync(join(cwd, 'old.onnx'), 0o600);
@@ -85,7 +85,7 @@ describe('output files', () => {
     expect(readdirSync(cwd)).toHaveLength(4);
   });
 
-  test('a missing folder is refused', () => {
+  test('refuses a missing folder', () => {
     const cwd = withModel();
     const listing = readdirSync(cwd);
     const results = compressEach(
@@ -102,7 +102,7 @@ describe('output files', () => {
 });
 
 describe('input files', () => {
-  test('what is no model file is refused in a line', () => {
+  test('refuses a file that is not a model, in one line', () => {
     const cwd = withModel();
     spawnSync('mkfifo', [join(cwd, 'fifo')]);
     writeFileSync(join(cwd, 'notes.txt'), 'These are notes, not a model.\n');
@@ -126,7 +126,7 @@ describe('input files', () => {
     expect(readdirSync(cwd)).toEqual(listing);
   });
 
-  test('data in the place of a model: the hint names the option of the verb that takes it', () => {
+  test("refuses data in place of a model, and the hint names the verb's option for data", () => {
     const cwd = withModel();
     copyOf('digits-mlp-calib.npz', cwd);
     const npz = 'digits-mlp-calib.npz';
@@ -155,7 +155,7 @@ describe('input files', () => {
       ...new Array(3).fill('Give the .onnx file.'),
     ]);
     for (const one of results) expect(one.code).toBe(1);
-    // A lone array too, also where it comes through a pipe.
+    // Also a single array, even through a pipe.
     const array = Buffer.from("\x93NUMPY\x01\0v\0{'descr': '<f4'", 'latin1');
     const { stderr } = compress(['quantize'], { cwd, input: array });
     expect(stderr).toBe('error: <stdin>: is a NumPy array, not an ONNX model\n  Give data with --calibrate.\n');
@@ -169,7 +169,7 @@ describe('input files', () => {
     expect(one).toMatchObject({ code: 1, stderr: 'error: m.onnx: permission denied\n' });
   });
 
-  test('malformed models: one line, at most a hint, no stack trace, no file', () => {
+  test('refuses malformed models with one line and perhaps a hint, without a stack trace or a file', () => {
     const cwd = folder();
     const paths = readdirSync(join(ROOT, 'fixtures/malformed'))
       .filter((name) => name.endsWith('.onnx'))

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { fixture, folder } from '../support/cli.ts';
 import { compress } from '../support/resident.ts';
 
-test('calibration names what comes near 65504; few bits go with float16', () => {
+test('calibration names values near 65504; low bits can be combined with float16', () => {
   const cwd = folder();
   const [model, data] = [fixture('digits-vit.onnx'), fixture('digits-vit-calib.npz')];
   const args = [

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { compress, compressEach, copyOf, fixture, folder } from '../support/cli.ts';
 
-test('fold says what went into which weight', () => {
+test('fold reports what each weight absorbed', () => {
   const cwd = folder();
   const [one] = compressEach([['fold', copyOf('digits-cnn-bn.onnx', cwd), '-o', 'f.onnx']], { cwd });
   expect(one?.code).toBe(0);
@@ -21,7 +21,7 @@ fold: 6 weights absorbed neighbouring constants
 `);
 });
 
-test('a model with nothing to fold is written as it is, and the report says so', () => {
+test('a model with nothing to fold is written unchanged, and the report says so', () => {
   const cwd = folder();
   const one = compress(['fold', fixture('digits-mlp.onnx'), '-o', 'f.onnx'], { cwd });
   expect(one.code).toBe(0);

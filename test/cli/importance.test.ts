@@ -7,7 +7,7 @@ import { compress } from '../support/resident.ts';
 const MLP = fixture('digits-mlp.onnx');
 const DATA = fixture('digits-mlp-calib.npz');
 
-test('prune --sparsegpt --calibrate says what it did, and writes a model that still works', () => {
+test('prune --sparsegpt --calibrate reports its work, and writes a model that runs', () => {
   const cwd = folder();
   const one = compress(['prune', '--sparsegpt', '0.8', '--calibrate', DATA, MLP, '-o', 'a.onnx'], { cwd });
   expect(one.stderr).toContain('prune: 80.0 % of 50432 weights in 3 tensors are zero\n');
@@ -18,7 +18,7 @@ test('prune --sparsegpt --calibrate says what it did, and writes a model that st
   expect(readdirSync(cwd)).toEqual(['a.onnx']);
   const gates = ['--data', fixture('digits-mlp-test.npz'), '--min-top1', '0.95'];
   expect(compress(['verify', MLP, 'a.onnx', ...gates], { cwd })).toMatchObject({ code: 0 });
-  // The same from a pipe, and once more on the result.
+  // The same from a pipe, then again on the result.
   shell(`cat ${MLP} | onnx-compress prune --sparsegpt 0.8 --calibrate ${DATA} > b.onnx`, { cwd });
   const again = compress(['prune', '--sparsegpt', '0.8', '--calibrate', DATA, 'a.onnx', '-o', 'c.onnx'], { cwd });
   expect(again.code).toBe(0);
@@ -26,7 +26,7 @@ test('prune --sparsegpt --calibrate says what it did, and writes a model that st
   for (const name of ['b.onnx', 'c.onnx']) expect(readFileSync(join(cwd, name)).equals(bytes)).toBe(true);
 });
 
-test('prune --wanda: round(A · K) of each row, all layers on the unpruned model, as JSON', () => {
+test('prune --wanda prunes round(A · K) weights of each row, judging all layers on the unpruned model', () => {
   const args = ['--calibrate', DATA, '--samples', '64', '--batch', '16', '--parallel-layers', '--dry-run', '--json'];
   const one = compress(['prune', '--wanda', '0.8', ...args, MLP]);
   expect(one.code).toBe(0);
@@ -46,7 +46,7 @@ test.each(['wanda', 'sparsegpt'])('prune --%s --nm 2:4', (method) => {
   const [report] = JSON.parse(one.stdout.toString()).passes;
   const [first, second, last] = report.changes.map((change: { zeros: number }) => change.zeros);
   expect([first, second]).toEqual([256 * 32, 128 * 128]);
-  // Some units of the layer before never fire: SparseGPT needs none of the weights that meet them.
+  // Some units of the previous layer never fire: SparseGPT zeroes all of their weights.
   if (method === 'wanda') expect(last).toBe(10 * 64);
   else expect(last).toBeGreaterThan(10 * 64);
 });
@@ -88,7 +88,7 @@ test.each([
   expect(readdirSync(cwd)).toEqual([]);
 });
 
-test('a model without weights to prune is an error, unless allowed', () => {
+test('a model without weights to prune is an error unless allowed', () => {
   const args = ['prune', '--wanda', '0.5', '--calibrate', DATA, '--exclude', 'weight', '-n', MLP];
   expect(compress(args).code).toBe(1);
   const allowed = compress([...args, '--allow-unchanged']);

@@ -25,7 +25,7 @@ const hostile: ModelSpec = {
   initializers: { w: f32([4, 4], new Float32Array(16).fill(Number.NaN)), [`${HOSTILE}2`]: i64([1], [1]) },
 };
 
-/** The report on a fixture for a terminal of that width. */
+/** The report on a fixture, for a terminal of the given width. */
 async function rendered(path: string, columns: number, ascii = false): Promise<string> {
   const model = await readModel(path);
   const byteLengthOf = (one: typeof model): number => planModel(one).byteLength;
@@ -51,7 +51,7 @@ describe('the report for people', () => {
     }
   });
 
-  test('bars: the smallest count is seen, the largest full; ASCII for dumb terminals', async () => {
+  test('bars show the smallest count, and fill for the largest; dumb terminals get ASCII', async () => {
     expect(bars([0, 1, 50, 100, 1000, 1000], false)).toBe(' ▁▁▁██');
     expect(bars([0, 500, 1000], true)).toBe(' =#');
     expect(bars([0, 0], false)).toBe('  ');
@@ -63,7 +63,7 @@ describe('the report for people', () => {
 });
 
 describe('onnx-compress inspect', () => {
-  test('goes to standard output, coloured where asked for, and exits 0', () => {
+  test('prints to standard output, in colour if requested, and exits 0', () => {
     const plain = compress(['inspect', M], { env: { NO_COLOR: '1', FORCE_COLOR: '1' } });
     expect(plain).toMatchObject({ code: 0, stderr: '' });
     expect(plain.stdout.toString()).not.toContain('\u001b');
@@ -73,7 +73,7 @@ describe('onnx-compress inspect', () => {
     expect(colored.stdout.toString().replace(/\u001b\[\d+m/g, '')).toBe(plain.stdout.toString());
   });
 
-  test('reads standard input, piped or redirected, and says the same', () => {
+  test('gives the same report for standard input, piped or redirected', () => {
     const own = compress(['inspect', '--json', M]).stdout.toString();
     for (const line of [`cat ${M} | onnx-compress inspect --json`, `onnx-compress inspect --json - < ${M}`]) {
       const done = shell(line);
@@ -85,7 +85,7 @@ describe('onnx-compress inspect', () => {
     expect(measured[0]).toMatchObject({ name: 'fc2.weight', statistics: { zeros: 19661, elements: 32768 } });
   });
 
-  test('--json has every part, and the sizes of quantize --dry-run', () => {
+  test('--json has every section, and the sizes of quantize --dry-run', () => {
     const found = JSON.parse(compress(['inspect', '--json', '-w', MLP]).stdout.toString());
     expect(Object.keys(found)).toEqual([
       ...[
@@ -124,7 +124,7 @@ describe('onnx-compress inspect', () => {
     }
   });
 
-  test('the size foretold is that of the file, with external data too, but for forms that values decide', () => {
+  test('the predicted size is that of the file, also with external data, except for forms that depend on values', () => {
     const cwd = folder();
     for (const [path, apart] of [
       [fixture('edge/external-data.onnx'), 0],
@@ -141,7 +141,7 @@ describe('onnx-compress inspect', () => {
     expect(external.header.dataFiles).toEqual([{ location: 'external-data.onnx.data', byteLength: 20736 }]);
   });
 
-  test('--graph prints a line a node; with --json the nodes are data', () => {
+  test('--graph prints a line per node; --json has the nodes as data', () => {
     const printed = readFileSync(fixture('mymodel.txt'), 'utf8');
     expect(compress(['inspect', '--graph', M]).stdout.toString()).toBe(printed);
     const { graphs } = JSON.parse(compress(['inspect', '--graph', '--json', M]).stdout.toString());
@@ -151,7 +151,7 @@ describe('onnx-compress inspect', () => {
     });
   });
 
-  test('a large model is described without being read, and --weights reads it with little memory', () => {
+  test('describes a large model without reading its weights; --weights reads them in little memory', () => {
     const path = join(folder(), 'big.onnx');
     sparseModel(path, 2 ** 28);
     const found = JSON.parse(compress(['inspect', '--json', path]).stdout.toString());
@@ -161,7 +161,7 @@ describe('onnx-compress inspect', () => {
     expect(measured[0].statistics).toMatchObject({ zeros: 67_108_000, zeroChannels: 1000, outlierRatio: 0 });
   });
 
-  test('names that would write on the terminal are printed harmlessly', () => {
+  test('control characters in names are made harmless', () => {
     const cwd = folder();
     const input = buildModel(hostile);
     for (const args of [[], ['-w'], ['-v', '-w'], ['--graph'], ['--format', 'md', '-w'], ['--format', 'csv', '-w']]) {
@@ -177,7 +177,7 @@ describe('onnx-compress inspect', () => {
     expect(json.inputs[0].name).toBe(HOSTILE);
   });
 
-  test('--format: tables of Markdown, a line of CSV for each weight, and --json by another name', () => {
+  test('--format gives Markdown tables, a CSV line per weight, or the same as --json', () => {
     const [md, csv, json, same, graph] = compressEach([
       ['inspect', '--format', 'md', MLP],
       ['inspect', '--format', 'csv', '--weights', MLP],
@@ -200,7 +200,7 @@ describe('onnx-compress inspect', () => {
     expect(graph).toMatch(/--graph: --format csv writes tables, and a graph is not one\n {2}--format json lists/);
   });
 
-  test('what is wrong with a model or a command line', () => {
+  test('refuses invalid models and command lines', () => {
     const [missing, broken, both, two, none] = compressEach([
       ['inspect', 'nowhere.onnx'],
       ['inspect', fixture('malformed/truncated-half.onnx')],

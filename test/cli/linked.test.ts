@@ -1,4 +1,4 @@
-/** Every verb takes a model as the cache of Hugging Face has it: a link, and its data another one, to files elsewhere. */
+/** Every verb accepts a model from the Hugging Face cache: links to model and data files elsewhere. */
 import { copyFileSync, lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
@@ -17,7 +17,7 @@ beforeAll(() => {
   symlinkSync('../blobs/bbbb', join(snapshot, DATA));
 });
 
-test('through a pipe it gives what the file in one piece gives', () => {
+test('through a pipe it gives the same as a single file', () => {
   const line = 'onnx-compress prune -q --l1 0.4 "$MODEL" | onnx-compress quantize -q';
   const [linked, plain] = [join(snapshot, 'model.onnx'), fixture('edge/external-data.onnx')].map((MODEL) =>
     shell(line, { env: { MODEL } }),
@@ -26,7 +26,7 @@ test('through a pipe it gives what the file in one piece gives', () => {
   expect(linked?.stdout.equals(plain?.stdout as Buffer)).toBe(true);
 });
 
-test('it is looked at, written beside, compared and timed, and the cache is as it was', () => {
+test('inspect, verify, bench and verbs that write beside it work, and the cache does not change', () => {
   const before = readdirSync(snapshot);
   for (const args of [
     ['inspect', 'model.onnx'],

@@ -1,4 +1,4 @@
-/** Several models at once: which there are, what becomes of each, and what is said. */
+/** Several models at once: which models are found, what is written for each, and what is reported. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { BIN, compressEach, environment, fixture, folder } from '../support/cli.ts';
 
-/** A folder with models: names of fixtures by the paths that they get. */
+/** A folder with models: fixtures by their paths in it. */
 function zoo(models: Readonly<Record<string, string>>, texts: Readonly<Record<string, string>> = {}): string {
   const cwd = folder();
   const files = [
@@ -30,7 +30,7 @@ function filesOf(path: string): string[] {
 const MLP = 'digits-mlp.onnx';
 const CNN = 'digits-cnn.onnx';
 
-test('quantize makes each model what it makes of it alone; a broken one stops no other, and the exit code is 1', () => {
+test('quantize writes the same as for each model alone; a broken model does not stop the others, and the exit code is 1', () => {
   const cwd = zoo({ 'a.onnx': MLP, 'c.onnx': CNN }, { 'b.onnx': 'These are notes.\n' });
   const [alone, all, again, parallel] = compressEach(
     [
@@ -70,7 +70,7 @@ test('quantize makes each model what it makes of it alone; a broken one stops no
 });
 
 describe('folders', () => {
-  test('--recursive keeps their structure, and does not read the results again', () => {
+  test('--recursive keeps the folder structure, and skips earlier results', () => {
     const cwd = zoo({ 'zoo/m.onnx': MLP, 'zoo/x/m.onnx': CNN }, { 'zoo/x/config.json': '{}' });
     const line = ['copy', '-q', '-r', 'zoo', '-o', 'zoo/out'];
     const results = compressEach([line, [...line, '--force'], ['copy', '-q', '-r', 'zoo', 'zoo/x', '-o', 'both']], {
@@ -79,14 +79,14 @@ describe('folders', () => {
     expect(results.map((one) => [one.code, one.stderr])).toEqual([
       [0, ''],
       [0, ''],
-      // What a folder holds twice is one model.
+      // A model given twice counts once.
       [0, ''],
     ]);
     expect(filesOf(join(cwd, 'zoo/out'))).toEqual(['m.onnx', 'x/m.onnx']);
     expect(filesOf(join(cwd, 'both')).filter((one) => one.startsWith('x'))).toEqual(['x/m.onnx']);
   });
 
-  test('one folder is copied whole with its models compressed; links out of it and data files of models are not', () => {
+  test('a single folder is copied with its models compressed, without links that lead out of it and data files of models', () => {
     const data = 'external-data.onnx.data';
     const cwd = zoo(
       { 'hub/onnx/model.onnx': MLP, 'hub/onnx/external-data.onnx': 'edge/external-data.onnx' },
@@ -109,7 +109,7 @@ describe('folders', () => {
   });
 });
 
-test('data files that come together keep apart where their bytes differ; models that share one still share it', () => {
+test('data files of one name stay apart if their bytes differ; models that share one still share it', () => {
   const [model, data] = ['edge/external-data.onnx', 'external-data.onnx.data'];
   const cwd = zoo({ 'a/m.onnx': model, 'b/n.onnx': model, 'b/o.onnx': model });
   const bytes = readFileSync(fixture(`edge/${data}`));
@@ -143,7 +143,7 @@ test('data files that come together keep apart where their bytes differ; models 
   expect(readFileSync(join(cwd, 'a', data)).equals(bytes)).toBe(true);
 });
 
-test('what cannot be is refused before a model is read', () => {
+test('invalid combinations are refused before a model is read', () => {
   const cwd = zoo({ 'a/m.onnx': MLP, 'b/m.onnx': CNN });
   const two = ['a/m.onnx', 'b/m.onnx'];
   const lines: [string[], RegExp][] = [
@@ -172,7 +172,7 @@ test('what cannot be is refused before a model is read', () => {
   expect(filesOf(cwd)).toEqual(two);
 });
 
-test('prune writes a page for each model and one recipe; inspect and verify have a line for each', () => {
+test('prune writes a page per model and one recipe; inspect and verify print a line per model', () => {
   const cwd = zoo({ 'f/a.onnx': MLP, 'f/s/b.onnx': MLP });
   const prune = ['prune', '--l1', '40%', '-r', 'f', '-o', 'p', '--report', 'pages/', '--save-recipe', 'r.json'];
   const [pruned, inspected, whole, verified, csv, graphs] = compressEach(
@@ -203,7 +203,7 @@ test('prune writes a page for each model and one recipe; inspect and verify have
   expect(lines.at(-1)).toMatch(/^f\/s\/b\.onnx,/);
   expect(lines).toHaveLength(13);
   expect(graphs?.stdout.toString().match(/^==> .*$/gm)).toEqual(['==> f/a.onnx <==', '==> f/s/b.onnx <==']);
-  // A gate that fails leaves its line in the table.
+  // A model that fails a gate still has its line in the table.
   expect(verified?.code).toBe(3);
   expect(rows(verified?.stdout.toString()).map(([name]) => name)).toEqual(['model', 'p/a.onnx', 'p/s/b.onnx', '']);
   expect(verified?.stdout.toString().match(/random inputs, seed 0$/gm)).toHaveLength(2);
@@ -211,9 +211,9 @@ test('prune writes a page for each model and one recipe; inspect and verify have
   expect(verified?.stderr).toContain('2 models: 2 failed');
 });
 
-test('when the program is ended, its processes end too and leave no half file', async () => {
+test('when the program is terminated, its processes end too and leave no partial file', async () => {
   const cwd = zoo({ 'a.onnx': MLP, 'b.onnx': CNN });
-  // It has enough to do.
+  // Enough work to be interrupted.
   const line = ['quantize', '--calibrate', 'random', '--samples', '1000000', '*.onnx', '-o', 'out', '--jobs', '2'];
   const parent = spawn(process.execPath, [BIN, ...line], { cwd, env: environment(), stdio: 'ignore' });
   const children = (): string[] => childrenOf(parent.pid ?? 0);
@@ -226,7 +226,7 @@ test('when the program is ended, its processes end too and leave no half file', 
   expect(existsSync(join(cwd, 'out')) ? readdirSync(join(cwd, 'out')) : []).toEqual([]);
 });
 
-/** Processes that another one started, on Linux. */
+/** The child processes of a process, on Linux. */
 function childrenOf(pid: number): string[] {
   const path = `/proc/${pid}/task/${pid}/children`;
   return existsSync(path) ? readFileSync(path, 'utf8').trim().split(' ').filter(Boolean) : ['', ''];

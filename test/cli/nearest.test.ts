@@ -37,6 +37,6 @@ test.each(['bogus', 'x', 'ab', 'ran', 'format', '__proto__', 'l'.repeat(100_000)
   ).toBeUndefined();
 });
 
-test('where two begin with the text, neither is chosen', () => {
+test('chooses none if two words begin with the text', () => {
   expect(nearest('min-', ['min-elements', 'min-node-sqnr'])).toBeUndefined();
 });

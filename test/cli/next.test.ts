@@ -22,7 +22,7 @@ function report(passes: readonly PassReport[], more: Partial<RunReport> = {}): R
   return { ...files, before: 4 * N, after: passes.at(-1)?.changes[0]?.after ?? 0, passes, ...more };
 }
 
-test('zeros: quantize, then pack; only pack where nothing is float; nothing where they are few, or the reader is ours', () => {
+test('after pruning suggests quantize and pack, pack alone if nothing is float, nothing for few zeros or in our own pipe', () => {
   const half = pass('prune', { zeros: N / 2 });
   expect(nextStep(report([half]))).toBe(
     'zeros alone make a model neither smaller nor faster: onnx-compress quantize stores weights in 8 bits (about 1.06 MB), then onnx-compress pack leaves them out (about 655 kB)',
@@ -40,11 +40,11 @@ test('zeros: quantize, then pack; only pack where nothing is float; nothing wher
   expect(nextStep(report([half, pass('quantize', EIGHT)]))).toMatch(/pack leaves out the zeros \(about 625 kB\)$/);
 });
 
-test('channels that are gone leave floats to quantize', () => {
+test('after channel pruning suggests quantize', () => {
   expect(nextStep(report([pass('channels', { after: 2 * N })]))).toMatch(/8 bits \(about 530 kB\)$/);
 });
 
-test('8 bits: what is poor, data where the cost model says so, half of what stays float, fewer bits, a look', () => {
+test('after quantize suggests tune, calibration, float16, 4 bits or verify, depending on the report', () => {
   const poor = pass('quantize', { ...EIGHT, sqnr: 25 }, { facts: [{ kind: 'stored_convs', weights: 3, time: 0.4 }] });
   expect(nextStep(report([poor]))).toMatch(
     /^onnx-compress tune finds out which of this layer and others must stay float/,
@@ -63,7 +63,7 @@ test('8 bits: what is poor, data where the cost model says so, half of what stay
   expect(nextStep(report([pass('quantize', { ...EIGHT, bits: 4 })], { check: good }))).toBeUndefined();
 });
 
-test('the verdict', () => {
+test('the verdict gives size, loss and time', () => {
   const plain = (text: string): string => text;
   const check = {
     data: 'd',

@@ -10,7 +10,7 @@ import { compress } from '../support/resident.ts';
 
 const cwd = folder();
 
-/** Two layers whose file states −1 where it leaves a length open. */
+/** Two layers in a file that states open lengths as −1. */
 writeFileSync(
   join(cwd, 'm.onnx'),
   buildModel({
@@ -44,7 +44,7 @@ writeFileSync(
   }).finish(),
 );
 
-test('a negative dim is open for every verb that runs a model: data of any number of rows, and random inputs', () => {
+test('verbs that run a model treat a negative dim as open: for data with any number of rows, and for random inputs', () => {
   const to = ['-o', 'o.onnx', '-f', '-q', 'm.onnx'];
   const lines = [
     ['quantize', '--calibrate', 'd.npz', ...to],
@@ -66,7 +66,7 @@ test('a negative dim is open for every verb that runs a model: data of any numbe
   expect(bench).toMatchObject({ code: 0, stderr: '' });
 });
 
-test('the report says as many samples as there are, and what is not what the model takes is refused', () => {
+test('the report gives the true number of samples, and data that does not fit the model is refused', () => {
   const done = compress(['quantize', '--calibrate', 'd.npz', '-o', 'o.onnx', '-f', 'm.onnx'], { cwd });
   expect(done.stderr).toContain('calibrated with d.npz: 24 samples');
   writeFileSync(join(cwd, 'wide.npz'), npzOf({ x: { dims: [24, 11], data: randomFloats([24, 11], 5) } }));

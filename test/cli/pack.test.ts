@@ -12,7 +12,7 @@ const MLP = fixture('digits-mlp.onnx');
 const EXTERNAL = fixture('edge/external-data.onnx');
 
 describe('onnx-compress pack', () => {
-  test('the report: what each weight takes, how, and what was left', () => {
+  test('reports the size and form of each weight, and what was skipped', () => {
     const cwd = folder();
     shell(`onnx-compress prune --l1 0.6 -q ${MLP} | onnx-compress quantize -q > dense.onnx`, { cwd });
     const { code, stderr } = compress(['pack', 'dense.onnx', '-o', 'packed.onnx'], { cwd });
@@ -29,7 +29,7 @@ pack: 3 weights stored more compactly: 50.4 kB → 26.8 kB
     ]);
   });
 
-  test('in a pipe, as an option and as a verb of its own, it writes the same file; dense is the file from before', () => {
+  test('writes the same file in a pipe, as an option and as a verb; --store dense restores the original file', () => {
     const cwd = folder();
     const made = shell(
       `set -e -o pipefail
@@ -48,7 +48,7 @@ pack: 3 weights stored more compactly: 50.4 kB → 26.8 kB
     expect(bytes('one').length).toBeLessThanOrEqual(0.17 * statSync(MLP).size);
   });
 
-  test('what came packed is said, and the gzip advice gives way to what was done', () => {
+  test('reports that the input was packed, and omits the gzip estimate', () => {
     const cwd = folder();
     const first = compress(['prune', '--l1', '0.6', '--store', 'bitmask', MLP, '-o', 'packed.onnx'], { cwd });
     expect(first.stderr).toContain('pack: 3 weights stored more compactly');
@@ -62,7 +62,7 @@ pack: 3 weights stored more compactly: 50.4 kB → 26.8 kB
     expect(statSync(join(cwd, 'raised.onnx')).size).toBeGreaterThan(200_000);
   });
 
-  test('where nothing is written, or weights are packed again, nothing is said of unpacking', () => {
+  test('does not mention unpacking if nothing is written or weights are packed again', () => {
     const cwd = folder();
     compress(['prune', '--l1', '0.6', '--store', 'bitmask', '-q', MLP, '-o', 'packed.onnx'], { cwd });
     const [refused, again, json, page] = compressEach(
@@ -83,7 +83,7 @@ pack: 3 weights stored more compactly: 50.4 kB → 26.8 kB
     expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toContain('3 packed weights are unpacked');
   });
 
-  test('inspect and diff look at the weights it stands for, and say that they are packed', () => {
+  test('inspect and diff show the unpacked weights, and say that they are packed', () => {
     const cwd = folder();
     compress(['prune', '--l1', '0.6', '-q', MLP, '-o', 'dense.onnx'], { cwd });
     compress(['pack', '-q', 'dense.onnx', '-o', 'packed.onnx'], { cwd });
@@ -105,7 +105,7 @@ pack: 3 weights stored more compactly: 50.4 kB → 26.8 kB
     expect(report).toContain('  fc2.weight  Gemm      float32 128×256  56.5 kB  63.8 %  bitmask\n');
     expect(report).toContain('prune would choose from 50432 weights in 3 tensors\n');
     expect(report).toContain('  quantize and prune write packed weights dense; --store bitmask packs them again\n');
-    // The nodes are those of the file.
+    // The nodes are the nodes of the file.
     const { packed, graphs, parameters, weights } = JSON.parse(json ?? '');
     expect([packed, parameters, weights[0].packed, weights[0].byteLength]).toEqual([3, 50826, 'bitmask', 4096 + 52432]);
     expect(graphs[0].nodes[0]).toMatchObject({ domain: 'compress', opType: 'Unpack' });
@@ -121,7 +121,7 @@ model (3 changes)
     expect(comment).toContain('| packed weights | 3 bitmask | – |\n');
   });
 
-  test('nothing to gain is an error, unless allowed or asked for beside another verb', () => {
+  test('no gain is an error, unless allowed or if --store is given to another verb', () => {
     const cwd = folder();
     const none = compress(['pack', MLP, '-o', 'out.onnx'], { cwd });
     expect([none.code, none.stderr.split('\n')[0]]).toEqual([1, `error: ${MLP}: pack found nothing to change`]);
@@ -139,13 +139,13 @@ model (3 changes)
     expect([beside.code, beside.stderr]).toEqual([0, expect.stringContaining('pack: no weight changed')]);
   });
 
-  test('--json has the forms', () => {
+  test('--json has the form of each weight', () => {
     const { stdout } = compress(['prune', '--l1', '0.995', '--store', 'auto', '--dry-run', '--json', '-q', MLP]);
     const { passes } = JSON.parse(stdout.toString()) as { passes: { changes: { form?: string; zeros?: number }[] }[] };
     expect(passes[1]?.changes.map((one) => one.form)).toEqual(['sparse', 'sparse', 'sparse']);
   });
 
-  test('external data: masks and values lie beside the model, and come back', async () => {
+  test('keeps masks and values in external data, and restores them', async () => {
     const cwd = folder();
     const steps = shell(
       `set -e
@@ -165,7 +165,7 @@ model (3 changes)
     await back.close();
   });
 
-  test('a large weight passes through in pieces, from a file and through a pipe', async () => {
+  test('processes a large weight in pieces, from a file and through a pipe', async () => {
     const cwd = folder();
     const dense = buildModel(product(sparseWeight('float32', [1500, 1111], 0.7)));
     const steps = shell(

@@ -6,7 +6,7 @@ import { sparseModel } from '../support/sparse.ts';
 
 const MLP = fixture('digits-mlp.onnx');
 
-test('prune | quantize makes what two steps with files make, with every way in and out', () => {
+test('prune | quantize gives the same as two steps with files, for every kind of input and output', () => {
   const cwd = folder();
   const done = shell(
     `set -e -o pipefail
@@ -32,7 +32,7 @@ test('stdout carries the model and nothing else', () => {
   expect(done.stderr).toContain('<stdout>: 204 kB → 204 kB, the same size');
 });
 
-test('the second command says so when the first one failed, and leaves nothing', () => {
+test('if the first command fails, the second says so and leaves no file', () => {
   const cwd = folder();
   const done = shell(
     `onnx-compress prune --l1 0.4 missing.onnx | onnx-compress quantize --int8 -o out.onnx; echo \${PIPESTATUS[@]}`,
@@ -48,7 +48,7 @@ test('the second command says so when the first one failed, and leaves nothing',
   expect(readdirSync(cwd)).toEqual([]);
 });
 
-test('a pipe that ends too early is told apart from a model that is wrong', () => {
+test('a pipe that ends early gives another error than an invalid model', () => {
   const cwd = folder();
   const half = readFileSync(MLP).subarray(0, 100_000);
   const done = compress(['quantize', '--int8', '-o', 'out.onnx'], { cwd, input: half });
@@ -64,7 +64,7 @@ test('a pipe that ends too early is told apart from a model that is wrong', () =
   expect(readdirSync(cwd)).toEqual([]);
 });
 
-test('a folder or nothing as standard input', () => {
+test('refuses a folder or nothing as standard input', () => {
   const cwd = folder();
   const done = shell(
     'onnx-compress copy < . > /dev/null; echo $?; onnx-compress copy < /dev/null > /dev/null; echo $?',
@@ -74,7 +74,7 @@ test('a folder or nothing as standard input', () => {
   expect(done.stderr).toMatch(/^error: <stdin>: is a folder, not a file\nerror: <stdin>: no data arrived/);
 });
 
-test('a reader that stops gets one short line, no stack trace', () => {
+test('prints one short line and no stack trace if the reader stops', () => {
   const cwd = folder();
   sparseModel(join(cwd, 'big.onnx'), 40_000_000);
   const line = `onnx-compress copy big.onnx | head -c 100 > /dev/null; echo \${PIPESTATUS[0]}`;
@@ -83,7 +83,7 @@ test('a reader that stops gets one short line, no stack trace', () => {
   expect(done.stderr).toBe('error: <stdout>: the command that reads the output has stopped\n');
 });
 
-test('a file on standard input that is cut while it is a redirect', () => {
+test('refuses a redirected file that is truncated while it is read', () => {
   const cwd = folder();
   copyFileSync(MLP, join(cwd, 'cut.onnx'));
   truncateSync(join(cwd, 'cut.onnx'), 150_000);

@@ -15,7 +15,7 @@ beforeAll(() => {
   process.env['TERM'] = 'xterm';
 });
 
-test('a terminal keeps its settings, and no line is longer than it is wide', async () => {
+test('keeps the settings of the terminal, and no line is wider than it', async () => {
   const { stream, seen } = terminal(true);
   stream.columns = 30;
   const show = progress('calibrating', false, { stream });
@@ -25,13 +25,13 @@ test('a terminal keeps its settings, and no line is longer than it is wide', asy
   }
   show(5, 5);
   await pause(30);
-  // Nothing is switched on or off.
+  // No terminal mode is switched on or off.
   expect(seen()).not.toContain('\x1b[?');
   const lines = seen().split('\x1b');
   expect(Math.max(...lines.map((one) => one.length))).toBeLessThanOrEqual(30 + '[0K'.length);
 });
 
-test('a terminal that cannot go back in a line sees nothing', async () => {
+test('shows nothing on a terminal that cannot return to the start of a line', async () => {
   process.env['TERM'] = 'dumb';
   const { stream, seen } = terminal(true);
   const show = progress('calibrating', false, { stream });
@@ -43,7 +43,7 @@ test('a terminal that cannot go back in a line sees nothing', async () => {
   expect(seen()).toBe('');
 });
 
-test('a terminal sees how far the work is', async () => {
+test('shows progress on a terminal', async () => {
   const { stream, seen } = terminal(true);
   const show = progress('calibrating', false, { stream });
   show(1, undefined);
@@ -57,7 +57,7 @@ test('a terminal sees how far the work is', async () => {
   expect(seen()).toContain('2/5');
 });
 
-test('two works that take turns show the bar of the one that goes on', async () => {
+test('shows the bar of the task that continues when two tasks alternate', async () => {
   const { stream, seen } = terminal(true);
   const shows = [progress('calibrating', false, { stream }), progress('quantizing', false, { stream })] as const;
   for (const [index, what] of ['calibrating', 'quantizing'].entries()) {
@@ -79,7 +79,7 @@ test('two works that take turns show the bar of the one that goes on', async () 
 test.each([
   ['a pipe', false, false],
   ['--quiet', true, true],
-])('%s sees nothing', async (_, isTTY, quiet) => {
+])('shows nothing: %s', async (_, isTTY, quiet) => {
   const { stream, seen } = terminal(isTTY);
   const show = progress('calibrating', quiet, { stream });
   show(1, 3);
@@ -89,7 +89,7 @@ test.each([
   expect(seen()).toBe('');
 });
 
-test('work of less than half a second shows nothing', async () => {
+test('shows nothing for less than half a second of work', async () => {
   const { stream, seen } = terminal(true);
   const show = progress('writing', false, { stream });
   for (const done of [1, 2, 3]) show(done, 3);
@@ -97,7 +97,7 @@ test('work of less than half a second shows nothing', async () => {
   expect(seen()).toBe('');
 });
 
-test('bytes are shown as sizes, and what is to be said takes the bar away', async () => {
+test('shows bytes as sizes, and removes the bar before other output', async () => {
   const { stream, seen } = terminal(true);
   const show = progress('writing', false, { unit: 'bytes', stream });
   for (let tries = 0; !seen().includes('512 MB/1.02 GB') && tries < 100; tries++) {
@@ -111,7 +111,7 @@ test('bytes are shown as sizes, and what is to be said takes the bar away', asyn
   expect(seen()).toBe(before);
 });
 
-test('a bar that is still being loaded when all is over does not appear, and keeps nothing alive', async () => {
+test('a bar that is still loading at the end does not appear, and does not keep the process alive', async () => {
   const { stream, seen } = terminal(true);
   const show = progress('calibrating', false, { stream });
   await pause(600);

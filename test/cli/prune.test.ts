@@ -12,7 +12,7 @@ const MLP = fixture('digits-mlp.onnx');
 const SCORES = fixture('reference/prune-scores.npz');
 const MASKS = fixture('reference/prune-masks.npz');
 
-/** What a weight of a written model is like. */
+/** A weight of a written model, and its zeros. */
 async function written(path: string, weight: string) {
   const model = await readModel(path);
   try {
@@ -22,7 +22,7 @@ async function written(path: string, weight: string) {
   }
 }
 
-describe('every method writes what it says', () => {
+describe('every method writes what it reports', () => {
   const cwd = folder();
   writeFileSync(join(cwd, 'amounts.json'), '{"fc1.weight": 0.5, "/fc[23]/": 0.25}');
   const CASES: readonly (readonly [string, readonly string[], object, string | undefined])[] = [
@@ -78,7 +78,7 @@ describe('every method writes what it says', () => {
   });
 });
 
-test('the report says which slices, and what the file left out', () => {
+test('the report names the slices, and the weights that the file does not list', () => {
   const cwd = folder();
   writeFileSync(join(cwd, 'a.json'), '{"fc1.weight": 3, "fc3": 0.5}');
   const model = copyOf('digits-mlp.onnx', cwd);
@@ -96,7 +96,7 @@ next: zeros alone make a model neither smaller nor faster: onnx-compress quantiz
 `);
 });
 
-test('half of what remains, twice, is three quarters; the file is all that is kept between', async () => {
+test('pruning half twice zeroes three quarters, with only the file in between', async () => {
   const cwd = folder();
   const line = 'onnx-compress prune --l1 0.5 --of remaining';
   const done = shell(`${line} -q ${MLP} | ${line} -q > p.onnx`, { cwd });
@@ -104,7 +104,7 @@ test('half of what remains, twice, is three quarters; the file is all that is ke
   expect((await written(join(cwd, 'p.onnx'), 'fc2.weight'))?.zeros).toBe(24576);
 });
 
-describe('what is wrong is said, and nothing is written', () => {
+describe('wrong options give an error, and no file', () => {
   const cwd = folder();
   const write = (name: string, content: string | Uint8Array): void => writeFileSync(join(cwd, name), content);
   const tensor = (dtype: string, shape: number[], data: ArrayBufferView) => ({ dtype, shape, data });
@@ -241,10 +241,10 @@ describe('what is wrong is said, and nothing is written', () => {
     },
   );
 
-  test('no file is there that was not before', () => expect(readdirSync(cwd)).toEqual(before));
+  test('writes no file', () => expect(readdirSync(cwd)).toEqual(before));
 });
 
-test('--allow-empty lets a layer go', async () => {
+test('--allow-empty allows a layer of zeros', async () => {
   const cwd = folder();
   const done = compress(['prune', '--l1', '1280', '--include', 'fc3', '--allow-empty', MLP, '-o', 'p.onnx'], { cwd });
   expect(done.code).toBe(0);

@@ -38,21 +38,24 @@ test.each([
     'does not run on random inputs: ONNX Runtime: ',
   ],
   [['verify', rankless, rankless], '--data', "input 'x': random values of unknown rank cannot be generated for it"],
-])('%j: where random inputs cannot be known, our sentence alone, and what to give', (line, option, sentence) => {
-  const { code, stdout, stderr } = compress(line, { cwd });
-  expect([code, stdout.toString()]).toEqual([1, '']);
-  expect(stderr).toContain(sentence);
-  expect(stderr).toMatch(new RegExp(`^error: [^\\n]*\\n {2}Give real inputs: ${option} FILE\\.\\n$`));
-});
+])(
+  '%j: if no random inputs work, one sentence says so, and a hint names the option for data',
+  (line, option, sentence) => {
+    const { code, stdout, stderr } = compress(line, { cwd });
+    expect([code, stdout.toString()]).toEqual([1, '']);
+    expect(stderr).toContain(sentence);
+    expect(stderr).toMatch(new RegExp(`^error: [^\\n]*\\n {2}Give real inputs: ${option} FILE\\.\\n$`));
+  },
+);
 
-test('what ONNX Runtime says about data that does not fit is told once, with the sample', () => {
+test('the error of ONNX Runtime for data that does not fit is printed once, with the sample', () => {
   writeFileSync(join(cwd, 'd.npz'), npzOf({ x: { dims: [2, 8], data: randomFloats([2, 8], 1) } }));
   const { code, stderr } = compress(['verify', reshape, reshape, '--data', 'd.npz'], { cwd });
   expect(code).toBe(1);
   expect(stderr).toMatch(/^error: d\.npz, row 0: reshape\.onnx: ONNX Runtime: [^\n]*\n$/);
 });
 
-test('two different models: the inputs that differ are told in our words', () => {
+test('for two different models, the error names the inputs that differ', () => {
   const { code, stderr } = compress(['verify', fixture('digits-mlp.onnx'), fixture('digits-cnn.onnx')], { cwd });
   expect(code).toBe(1);
   expect(oneLine(stderr)).toMatch(

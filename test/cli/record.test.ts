@@ -9,7 +9,7 @@ import { randomFloats } from '../support/random.ts';
 
 const cwd = folder();
 
-/** A step of a decoder: rows of a table behind those of the step before, summed. */
+/** A step of a decoder: table rows appended to those of the previous step, and summed. */
 writeFileSync(
   join(cwd, 'decoder.onnx'),
   buildModel({
@@ -27,7 +27,7 @@ writeFileSync(
   }),
 );
 
-test('the recorder of docs/data.md writes what onnxruntime-node is fed, empty arrays and all', async () => {
+test('the recorder of docs/data.md writes the feeds of onnxruntime-node, including empty arrays', async () => {
   const page = readFileSync(join(ROOT, 'docs/data.md'), 'utf8');
   const [block] = /\/\/ record\.mjs\n[\s\S]*?(?=```)/.exec(page) ?? [];
   writeFileSync(join(cwd, 'record.mjs'), block ?? '');

@@ -16,7 +16,7 @@ const CNN = fixture('digits-cnn.onnx');
 const CNN_DATA = fixture('digits-cnn-calib.npz');
 const HOSTILE = `a</script><img src=x onerror="document.title='owned'"><!--<script>'`;
 
-/** What a browser finds in the element of the data: all up to the first end tag. */
+/** What a browser finds in the data element: everything up to the first end tag. */
 function dataIn(path: string): ReportData {
   const html = readFileSync(path, 'utf8');
   const found = /<script type="application\/json" id="data">([\s\S]*?)<\/script>/.exec(html)?.[1];
@@ -33,7 +33,7 @@ function done(result: Result): Result {
   return result;
 }
 
-/** Layers of 24 × 24, as many as there are names. */
+/** A chain of 24 × 24 layers with these names. */
 function chain(names: readonly string[]): { model: Uint8Array; data: Uint8Array } {
   const initializers: Record<string, TensorSpec> = {};
   const nodes: NodeSpec[] = [];
@@ -52,8 +52,8 @@ function chain(names: readonly string[]): { model: Uint8Array; data: Uint8Array 
   return { model, data: npzOf({ x: { dims: [8, 24], data: normal(192, 7) } }) };
 }
 
-describe('compress --report', () => {
-  test('quantize: the facts, the weights and what ONNX Runtime makes of them', () => {
+describe('onnx-compress --report', () => {
+  test('shows the facts of a quantized model, its weights and its kernels in ONNX Runtime', () => {
     const cwd = folder();
     copyFileSync(MLP, join(cwd, "it's.onnx"));
     const args = ['quantize', '--min-elements', '0', "it's.onnx", '-o', 'small.onnx', '--report', 'report.html'];
@@ -95,7 +95,7 @@ describe('compress --report', () => {
     expect(data.sensitivity).toBeNull();
   });
 
-  test('the model is the same as without a report, and nothing is left in the temporary folder', () => {
+  test('writes the same model as without a report, and leaves nothing in the temporary folder', () => {
     const cwd = folder();
     const temporary = subfolder(cwd, 'tmp');
     const env = { TMPDIR: temporary };
@@ -115,7 +115,7 @@ describe('compress --report', () => {
     expect([pipe.input.name, pipe.output.name]).toEqual(['<stdin>', '<stdout>']);
   });
 
-  test('prune: half of the weights are zero, and the bins say so', () => {
+  test('shows the zeros of a pruned model in its histograms', () => {
     const cwd = folder();
     const args = ['prune', '--l1', '0.5', '--exclude', 'conv9', MLP, '-o', 'p.onnx', '--report', 'r.html'];
     done(compress(args, { cwd }));
@@ -132,7 +132,7 @@ describe('compress --report', () => {
     expect(sensitivity).toBeNull();
   });
 
-  test('what several passes did to a weight is one row; a packed weight is unpacked for the comparison', () => {
+  test('shows the changes of several passes to a weight in one row, and unpacks a packed weight to compare it', () => {
     const cwd = folder();
     const line = `onnx-compress prune -q --l1 0.5 '${MLP}' | onnx-compress quantize -q --store bitmask --report r.html > q.onnx`;
     done(shell(line, { cwd }));
@@ -145,7 +145,7 @@ describe('compress --report', () => {
     for (const one of layers) expect(one.sqnr).toBeGreaterThan(30);
   });
 
-  test('counts the weights stored in 16 bits, if the model computes in float32', () => {
+  test('counts weights stored in 16 bits if the model computes in float32', () => {
     const cwd = folder();
     for (const [name, options] of Object.entries({
       stored: ['--float16'],
@@ -183,7 +183,7 @@ describe('compress --report', () => {
     expect(passes[0]?.skips.map((one) => one.weight)).toContain('wf');
   });
 
-  test('a model that ONNX Runtime does not load is reported without its opinion', () => {
+  test('reports a model that ONNX Runtime does not load, without its kernels', () => {
     const cwd = folder();
     const model = buildModel({
       opset: 17,
@@ -203,7 +203,7 @@ describe('compress --report', () => {
     expect(layers).toHaveLength(1);
   });
 
-  test('--calibrate: what each layer alone costs is what verify finds of a model with that layer alone', () => {
+  test('with --calibrate, the loss of each layer equals what verify measures with that layer alone quantized', () => {
     const cwd = folder();
     const args = ['quantize', '-q', '--calibrate', CNN_DATA, '--samples', '100', '--prefer', 'size', CNN];
     done(compress([...args, '-o', 'all.onnx', '--report', 'r.html'], { cwd }));
@@ -220,7 +220,7 @@ describe('compress --report', () => {
     expect(found?.sqnr).toBeCloseTo(outputs[0]?.sqnr ?? 0, 6);
   });
 
-  test('BatchNormalization that was folded first is no noise', () => {
+  test('does not count a folded BatchNormalization as noise', () => {
     const cwd = folder();
     const data = fixture('digits-cnn-bn-calib.npz');
     const args = ['quantize', '-q', '--calibrate', data, fixture('digits-cnn-bn.onnx'), '-o', 'bn.onnx'];
@@ -230,7 +230,7 @@ describe('compress --report', () => {
     for (const one of layers) expect(one.sqnr).toBeGreaterThan(30);
   });
 
-  test('the largest 64 of many layers are tried, and the page says so', () => {
+  test('measures the 64 largest of many layers, and says so', () => {
     const cwd = folder();
     const { model, data } = chain(Array.from({ length: 66 }, (_, index) => `w${index}`));
     writeFileSync(join(cwd, 'm.onnx'), model);
@@ -242,7 +242,7 @@ describe('compress --report', () => {
     expect(sensitivity?.kind === 'measured' && sensitivity.layers.length).toBe(64);
   });
 
-  test('the model may be replaced by the result: it is compared all the same', () => {
+  test('compares the models even if the result replaces the input', () => {
     const cwd = folder();
     copyFileSync(CNN, join(cwd, 'm.onnx'));
     const args = ['quantize', '-q', '--calibrate', CNN_DATA, 'm.onnx', '-o', 'm.onnx', '--force', '--report', 'r.html'];
@@ -252,7 +252,7 @@ describe('compress --report', () => {
     expect(sensitivity).toEqual({ kind: 'not_measured', why: 'the float model was replaced by the result' });
   });
 
-  test('onnx-compress run, and --save-recipe: a recipe does not carry it', () => {
+  test('works with onnx-compress run, and a saved recipe does not contain it', () => {
     const cwd = folder();
     const both = ['--save-recipe', 'recipe.json', '--report', 'r.html'];
     done(compress(['prune', '-q', '--l1', '0.5', MLP, '-o', 'p.onnx', ...both], { cwd }));
@@ -272,7 +272,7 @@ describe('compress --report', () => {
     ]);
   });
 
-  test('names of a model stay text', () => {
+  test('names of a model remain text', () => {
     const cwd = folder();
     writeFileSync(join(cwd, 'm.onnx'), chain([HOSTILE, 'second']).model);
     done(compress(['quantize', '--min-elements', '1', 'm.onnx', '-o', 'o.onnx', '--report', 'r.html'], { cwd }));
@@ -291,7 +291,7 @@ describe('compress --report', () => {
   });
 });
 
-describe('compress --report refuses', () => {
+describe('onnx-compress --report refuses', () => {
   const cwd = folder();
   copyFileSync(MLP, join(cwd, 'm.onnx'));
   writeFileSync(join(cwd, 'there.html'), 'mine');
@@ -333,7 +333,7 @@ describe('compress --report refuses', () => {
 });
 
 const CHROMIUM = '/usr/bin/chromium';
-// Skipped, and told to be, where there is no browser.
+// Skipped visibly if there is no browser.
 (existsSync(CHROMIUM) ? describe : describe.skip)('in a browser', () => {
   function dom(path: string): string {
     const profile = mkdtempSync(join(tmpdir(), 'compress-chromium-'));
@@ -349,7 +349,7 @@ const CHROMIUM = '/usr/bin/chromium';
     }
   }
 
-  test('the tables and charts are there', () => {
+  test('the page has its tables and charts', () => {
     const cwd = folder();
     const args = ['quantize', '-q', '--calibrate', CNN_DATA, CNN, '-o', 'o.onnx', '--report', 'r.html'];
     done(compress([...args, '--exclude', 'conv9'], { cwd }));
@@ -367,7 +367,7 @@ const CHROMIUM = '/usr/bin/chromium';
     );
     expect(found).toMatch(/Both models were run \(digits-cnn-calib\.npz: 8 samples\): logits 4\d\.\d&nbsp;dB, /);
     expect(found.match(/class="bars" role="group"/g)).toHaveLength(3);
-    // The largest weight comes first, its histogram below it; of loss a column can be sorted.
+    // The largest weight comes first, with its histogram below it; the column of the loss can be sorted.
     expect(found).toMatch(/<th[^>]*aria-sort="descending"[^>]*><button[^>]*>before</);
     expect(found).toMatch(/aria-expanded="true".*?<tr class="detail"/s);
     expect(found).toContain('<button type="button">output loss</button>');
@@ -377,7 +377,7 @@ const CHROMIUM = '/usr/bin/chromium';
     expect(found).toContain('Save as JSON');
   }, 90_000);
 
-  test('names of a model do nothing', () => {
+  test('markup in names of a model has no effect', () => {
     const cwd = folder();
     writeFileSync(join(cwd, 'm.onnx'), chain([HOSTILE, 'second']).model);
     done(compress(['quantize', '-q', '--min-elements', '1', 'm.onnx', '-o', 'o.onnx', '--report', 'r.html'], { cwd }));

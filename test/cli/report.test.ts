@@ -27,7 +27,7 @@ next: zeros alone make a model neither smaller nor faster: onnx-compress quantiz
 `);
   });
 
-  test('an expression that matches nothing is said, unless quiet', () => {
+  test('names an expression that matches nothing, unless quiet', () => {
     const cwd = folder();
     const given = [MLP, '--exclude', 'conv9', '--exclude', '^fc1', '--include', 'fc[12]', '-o', 'q.onnx', '--force'];
     const [loud, quiet] = compressEach(
@@ -42,7 +42,7 @@ next: zeros alone make a model neither smaller nor faster: onnx-compress quantiz
     expect([quiet?.code, quiet?.stderr]).toEqual([0, '']);
   });
 
-  test('where nothing is left to do the error says so, once, quiet or not; what has one reason is in one line', () => {
+  test('if nothing is left to do, the error says so once, quiet or not, with one line per reason', () => {
     const cwd = folder();
     const name = copyOf('digits-mlp.onnx', cwd);
     const given = ['quantize', name, '--include', '/typo', '-n'];
@@ -62,7 +62,7 @@ next: zeros alone make a model neither smaller nor faster: onnx-compress quantiz
     expect(all?.stderr).toContain('--exclude\n    fc2.weight\n    fc1.weight\n    fc3.weight\n');
   });
 
-  test('a name that the pass itself gives a weight is a name, and the report has that of the file', () => {
+  test('accepts names that the pass itself gives weights, and reports the names of the file', () => {
     const line = ['quantize', '--equalize', '--calibrate', fixture('digits-cnn-bn-calib.npz'), '--samples', '4'];
     const given = ['--exclude', 'conv2.*equalized', '--exclude', 'conv9', fixture('digits-cnn-bn.onnx'), '-n'];
     const [one] = compressEach([[...line, ...given]]);
@@ -83,20 +83,20 @@ next: onnx-compress verify measures the accuracy of the outputs (--check also ti
 `);
   });
 
-  test('quantize: Conv is small, and the report says how it gets fast', () => {
+  test('for Conv layers that are smaller but no faster, the report says how to make them fast', () => {
     const [one, asked] = compressEach([
       ['quantize', '--int8', fixture('digits-cnn.onnx'), '-n'],
       ['quantize', '--weights-only', fixture('digits-cnn.onnx'), '-n'],
     ]);
     const note = '3 of them of Conv: stored in 8 or 16 bits, computed in float as fast as before';
     expect(oneLine(one?.stderr ?? '')).toContain(`${note} `);
-    // The cost model says so of these shapes; who asked for weights only has said no.
+    // The cost model expects a gain for these shapes; --weights-only suppresses the suggestion.
     expect(one?.stderr).toContain('next: --calibrate DATA runs the 3 Conv layers on integers, in about 0.3 of');
     expect(asked?.stderr).not.toContain('--calibrate');
     expect(one?.stderr).toMatch(/\n {2}onnx::Conv_38 +1\.15 kB +576 B +7\d\.\d dB {2}float16, weights only\n/);
   });
 
-  test('nothing to quantize: the reasons in a few lines, and the way on', () => {
+  test('if nothing can be quantized, gives the reasons in a few lines, and a hint', () => {
     const cwd = folder();
     const line = ['quantize', '--int8', '--min-elements', '1000000', DET];
     const [one, allowed] = compressEach(
@@ -116,7 +116,7 @@ next: onnx-compress verify measures the accuracy of the outputs (--check also ti
     expect(readdirSync(cwd)).toEqual([]);
   });
 
-  test('fits the terminal, and cuts names rather than lines', () => {
+  test('fits the terminal by cutting names, not lines', () => {
     const long = 'encoder.'.repeat(12);
     const change = { nodes: [], opType: 'MatMul', dtype: 'float32', dims: [1024, 4096], elements: 4194304 } as const;
     const sizes = { before: 16_777_216, after: 4_210_688 };
@@ -146,7 +146,7 @@ next: onnx-compress verify measures the accuracy of the outputs (--check also ti
     }
   });
 
-  test('--quiet says nothing but errors, --verbose everything with stack traces', () => {
+  test('--quiet prints only errors, --verbose everything with stack traces', () => {
     const cwd = folder();
     const [quiet, broken, verbose, vit] = compressEach(
       [
@@ -164,7 +164,7 @@ next: onnx-compress verify measures the accuracy of the outputs (--check also ti
     expect(vit?.stderr.match(/ MatMul /g)?.length).toBeGreaterThan(12);
   });
 
-  test('names from the file reach neither terminal nor error raw', () => {
+  test('names from the file are escaped in the terminal and in errors', () => {
     const cwd = folder();
     const evil = '\u001b[31m\u0007evil\nerror: forged\u202e';
     const spec = {
@@ -213,7 +213,7 @@ describe('--json and --dry-run', () => {
       after: statSync(join(cwd, 'q.onnx')).size,
     });
     expect(one.passes[0].changes).toHaveLength(3);
-    // What a weight lost is known once it was written.
+    // The loss of a weight is known only after it was written.
     const changes = one.passes[0].changes.map(({ sqnr, ...rest }: { sqnr: number }) => {
       expect(sqnr).toBeGreaterThan(40);
       return rest;
@@ -226,7 +226,7 @@ describe('--json and --dry-run', () => {
     expect(readdirSync(cwd)).toEqual(['q.onnx']);
   });
 
-  test('the predicted size is the real one, embedded and external', () => {
+  test('the predicted size is the real size, embedded and external', () => {
     const cwd = folder();
     const lines = [
       ['quantize', MLP, '-o', 'a-rather-long-name.onnx'],
@@ -255,7 +255,7 @@ describe('terminals and colours', () => {
   const ESCAPE = '\u001b[';
   const script = shell('command -v script').code === 0 ? test : test.skip;
 
-  test('colours: FORCE_COLOR brings them, NO_COLOR wins, none without a terminal', () => {
+  test('FORCE_COLOR turns colours on, NO_COLOR takes precedence, and without a terminal there are none', () => {
     const args = ['copy', '-n', MLP];
     expect(compress(args).stderr).not.toContain(ESCAPE);
     expect(compress(args, { env: { FORCE_COLOR: '1' } }).stderr).toContain(ESCAPE);

@@ -33,7 +33,7 @@ function writeRecipe(path: string, ...steps: readonly object[]): void {
   writeFileSync(path, JSON.stringify({ onnxCompress: 1, steps }));
 }
 
-describe('a recipe does what its verbs do one after the other, to the byte', () => {
+describe('a recipe gives the same bytes as its verbs one after the other', () => {
   const CNN = fixture('digits-cnn-bn.onnx');
   const CALIB = fixture('digits-cnn-bn-calib.npz');
   const CASES: readonly (readonly [model: string, ...verbs: (readonly string[])[]])[] = [
@@ -53,7 +53,7 @@ describe('a recipe does what its verbs do one after the other, to the byte', () 
     const [model, ...verbs] = one;
     const cwd = folder();
     const commands: string[][] = [];
-    // Where weights go that lay in another file is decided at each writing; here it is said.
+    // Each write decides anew where external weights go; this option fixes it.
     const where = model.includes('external-data') ? ['--external-data'] : [];
     let input = model;
     for (const [index, verb] of verbs.entries()) {
@@ -66,7 +66,7 @@ describe('a recipe does what its verbs do one after the other, to the byte', () 
     expect(steps.map((step) => step['verb'])).toEqual(verbs.map(([verb]) => verb));
     writeRecipe(join(cwd, 'recipe.json'), ...steps);
     const run = ['run', 'recipe.json', model, '-q', ...where];
-    // Under the same name, which external data has too.
+    // Under the same name, because external data has it too.
     const [plain, noted] = [subfolder(cwd, 'plain'), subfolder(cwd, 'noted')].map((path) => join(path, input));
     if (plain === undefined || noted === undefined) throw new Error('no path');
     expect(compress([...run, '-o', plain, '--no-metadata'], { cwd })).toMatchObject({ code: 0, stderr: '' });
@@ -74,7 +74,7 @@ describe('a recipe does what its verbs do one after the other, to the byte', () 
     const data = join(cwd, `${input}.data`);
     expect(existsSync(`${plain}.data`)).toBe(existsSync(data));
     if (existsSync(data)) expect(readFileSync(`${plain}.data`).equals(readFileSync(data))).toBe(true);
-    // With its recipe the model has one entry of metadata more, and all else is the same.
+    // With its recipe the model has one more metadata entry, and is otherwise the same.
     expect(compress([...run, '-o', noted], { cwd })).toMatchObject({ code: 0, stderr: '' });
     expect(recorded(noted)?.steps.map((step) => step['verb'])).toEqual(verbs.map(([verb]) => verb));
     const decoded = onnx.ModelProto.decode(readFileSync(noted));
@@ -83,7 +83,7 @@ describe('a recipe does what its verbs do one after the other, to the byte', () 
     expect(JSON.stringify(decoded)).toBe(JSON.stringify(without));
   });
 
-  test('through pipes too', () => {
+  test('also through pipes', () => {
     const cwd = folder();
     writeRecipe(join(cwd, 'r.json'), { verb: 'prune', l1: 0.4 }, { verb: 'quantize', int8: true });
     const line = `cat '${M}' | onnx-compress run r.json --no-metadata > one.onnx && onnx-compress prune --l1 0.4 '${M}' | onnx-compress quantize --int8 > two.onnx && cmp one.onnx two.onnx`;
@@ -91,7 +91,7 @@ describe('a recipe does what its verbs do one after the other, to the byte', () 
   });
 });
 
-test('the report has each step, and says only of a last prune that zeros alone save nothing', () => {
+test('the report has each step, and only for a final prune says that zeros alone save nothing', () => {
   const cwd = folder();
   writeRecipe(join(cwd, 'r.json'), { verb: 'prune', l1: 0.4 }, { verb: 'quantize' });
   const { stderr } = compress(['run', 'r.json', M, '-o', 'o.onnx'], { cwd });
@@ -102,7 +102,7 @@ test('the report has each step, and says only of a last prune that zeros alone s
   expect(report.passes.map((one) => one.pass)).toEqual(['prune', 'quantize']);
 });
 
-test('an expression that matches nothing is said with the step it belongs to', () => {
+test('an expression that matches nothing is reported with its step', () => {
   const cwd = folder();
   const prune = { verb: 'prune', l1: 0.4, exclude: ['conv9'] };
   writeRecipe(join(cwd, 'r.json'), prune, { verb: 'quantize', include: ['fc', 'fc_'], store: 'bitmask' });
@@ -122,7 +122,7 @@ test('an expression that matches nothing is said with the step it belongs to', (
   expect(json?.stderr).toBe('');
 });
 
-test('a recipe runs on every model of a folder, its own or that of a model', () => {
+test('runs a recipe file, or the recipe of a model, on every model of a folder', () => {
   const cwd = folder();
   mkdirSync(join(cwd, 'in'));
   for (const name of ['digits-mlp.onnx', 'digits-cnn.onnx']) copyFileSync(fixture(name), join(cwd, 'in', name));
@@ -149,7 +149,7 @@ test('a recipe runs on every model of a folder, its own or that of a model', () 
   expect(JSON.parse(print?.stdout.toString() ?? '').steps).toEqual([step]);
 });
 
-test('the document and the help name every verb that can be a step', () => {
+test('docs and help name every verb that can be a step', () => {
   const document = readFileSync(join(ROOT, 'docs/recipes.md'), 'utf8');
   const named = STEP_VERBS.map((verb) => `\`${verb}\``);
   for (const line of [/^- `verb` is .*/m, /^`--save-recipe FILE` on .*/m]) {
@@ -161,7 +161,7 @@ test('the document and the help name every verb that can be a step', () => {
 });
 
 describe('--save-recipe', () => {
-  test('writes what was said, numbers as numbers, and nothing that is so by default', () => {
+  test('writes the given options, numbers as numbers, without defaults', () => {
     const cwd = folder();
     const line = ['prune', '--l1', '0.4', '--exclude', 'a"b', '--exclude', 'c,d'];
     expect(compress([...line, M, '-o', 'o.onnx', '-q', '--save-recipe', 'r.json'], { cwd }).code).toBe(0);
@@ -172,11 +172,11 @@ describe('--save-recipe', () => {
     const plain = ['quantize', '--int8', '--format', 'qdq', M, '-o', 'q.onnx', '-q', '--save-recipe', 'q.json'];
     expect(compress(plain, { cwd }).code).toBe(0);
     expect(readRecipe(join(cwd, 'q.json'))).toEqual({ onnxCompress: 1, steps: [{ verb: 'quantize', int8: true }] });
-    // The model has no word of it.
+    // The model does not mention it.
     expect(recorded(join(cwd, 'o.onnx'))).toBeUndefined();
   });
 
-  test('paths are those from where the recipe is, and what a recipe reads starts from there', () => {
+  test('writes and reads paths relative to the recipe', () => {
     const cwd = folder();
     mkdirSync(join(cwd, 'recipes'));
     mkdirSync(join(cwd, 'data'));
@@ -188,18 +188,18 @@ describe('--save-recipe', () => {
     ]);
     expect(compress(['run', 'recipes/r.json', MLP, '-q', '-o', 'b.onnx', '--no-metadata'], { cwd }).stderr).toBe('');
     expect(readFileSync(join(cwd, 'b.onnx')).equals(readFileSync(join(cwd, 'a.onnx')))).toBe(true);
-    // A file beside the recipe that has the name of the word is not taken for the word.
+    // A file beside the recipe whose name is a keyword is not taken for the keyword.
     const beside = ['--calibrate', './random', '--samples', '8', MLP, '-q', '-o', 'c.onnx', '--save-recipe', 'r.json'];
     expect(compress(['quantize', ...beside], { cwd: join(cwd, 'data') }).stderr).toBe('');
     expect(readRecipe(join(cwd, 'data/r.json')).steps[0]).toMatchObject({ calibrate: './random' });
     expect(compress(['run', 'data/r.json', MLP, '-q', '-o', 'd.onnx'], { cwd }).stderr).toBe('');
     expect(recorded(join(cwd, 'd.onnx'))?.steps[0]).toMatchObject({ calibrate: './random', samples: 8 });
-    // Elsewhere the data is not; --base tells where it is.
+    // The data is not in other folders; --base says where it is.
     expect(compress(['run', 'recipes/r.json', MLP, '-n', '--base', 'data/..'], { cwd }).code).toBe(1);
     expect(compress(['run', 'recipes/r.json', MLP, '-n', '-q', '--base', 'data'], { cwd }).code).toBe(0);
   });
 
-  test('writes nothing in a dry run, nothing over a file, and nothing beside an error', () => {
+  test('writes nothing in a dry run, over an existing file, or after an error', () => {
     const cwd = folder();
     const line = (...more: string[]) => compress(['prune', M, '-q', '--save-recipe', 'r.json', ...more], { cwd });
     expect(line('--l1', '0.4', '-n').code).toBe(0);
@@ -222,12 +222,12 @@ describe('the recipe in a model', () => {
   writeRecipe(join(cwd, 'p.json'), { verb: 'prune', l1: 0.4 });
   writeRecipe(join(cwd, 'q.json'), { verb: 'quantize', calibrate: fixture('digits-mlp-calib.npz'), samples: 8 });
 
-  test('grows with each run, is shown by --print, and is replayed on another model', () => {
+  test('grows with each run, is printed by --print, and can be replayed on another model', () => {
     expect(compress(['run', 'p.json', MLP, '-q', '-o', 'p.onnx'], { cwd }).code).toBe(0);
     expect(compress(['run', 'q.json', 'p.onnx', '-q', '-o', 'q.onnx'], { cwd }).code).toBe(0);
     const steps = [
       { verb: 'prune', l1: 0.4 },
-      // Of the data only the name: a model goes to others.
+      // Only the base name of the data, because models are shared.
       { verb: 'quantize', calibrate: './digits-mlp-calib.npz', samples: 8 },
     ];
     expect(recorded(join(cwd, 'q.onnx'))?.steps).toEqual(steps);
@@ -246,7 +246,7 @@ describe('the recipe in a model', () => {
     expect(piped).toMatchObject({ code: 0 });
   });
 
-  test('names no files of ours elsewhere, unless it is only to be read', () => {
+  test('may not name files in other folders, unless it is only printed', () => {
     const model = onnx.ModelProto.decode(readFileSync(M));
     const value = '{"onnxCompress":1,"steps":[{"verb":"quantize","calibrate":"/etc/passwd"}]}';
     model.metadataProps = [onnx.StringStringEntryProto.create({ key: 'onnx_compress.recipe', value })];
@@ -295,7 +295,7 @@ describe('a wrong recipe exits 2, names the step and says what to do', () => {
   const cwd = folder();
   for (const [index, [step]] of CASES.entries()) {
     const path = join(cwd, `r${index}.json`);
-    // In second place where that is possible: no step runs before all are known to be right.
+    // As the second step where possible: no step runs before all are checked.
     if (typeof step === 'string') writeFileSync(path, step);
     else writeRecipe(path, step, STEP);
   }
@@ -328,7 +328,7 @@ describe('a wrong recipe exits 2, names the step and says what to do', () => {
     expect(done.code).toBe(code);
   });
 
-  test('a step that finds nothing to change is an error, unless it says that this is fine', () => {
+  test('a step that finds nothing to change is an error, unless it allows that', () => {
     writeRecipe(join(cwd, 'nothing.json'), { verb: 'prune', l1: 0.4, opTypes: ['Conv'] }, { verb: 'quantize' });
     const done = compress(['run', 'nothing.json', M, '-o', 'x.onnx'], { cwd });
     expect(done).toMatchObject({ code: 1, stderr: expect.stringContaining('prune found nothing to change') });
@@ -338,13 +338,13 @@ describe('a wrong recipe exits 2, names the step and says what to do', () => {
   });
 });
 
-test('texts reach the verb as they are: quotes, dashes, commas, equals signs', async () => {
+test('passes texts to the verb unchanged: quotes, dashes, commas, equals signs', async () => {
   const cwd = folder();
   const exclude = ['"fc1"', "'fc2'", '--fc', '-', 'a,b', 'x=y', 'é\u202e'];
   writeRecipe(join(cwd, 'r.json'), { verb: 'prune', l1: 0.4, exclude });
   const { stdout } = compress(['run', 'r.json', '--print'], { cwd });
   expect((JSON.parse(stdout.toString()) as Json).steps[0]?.['exclude']).toEqual(exclude);
-  // None of them is in a name, so all weights are pruned.
+  // None of them occurs in a name, so all weights are pruned.
   const { stderr } = compress(['run', 'r.json', MLP, '-n'], { cwd });
   expect(stderr).toContain('weights in 3 tensors are zero');
   writeRecipe(join(cwd, 'two.json'), { verb: 'prune', l1: 0.4, exclude: ['^fc1\\.weight$', '^fc[2]'] });
@@ -352,7 +352,7 @@ test('texts reach the verb as they are: quotes, dashes, commas, equals signs', a
 });
 
 describe('the options of the verbs', () => {
-  test.each(STEP_VERBS)('of %s: each that reads a file is known as one', (verb) => {
+  test.each(STEP_VERBS)('of %s: each option that reads a file is marked as one', (verb) => {
     const rows = stepRows(TABLES[verb]);
     expect(rows.has('output')).toBe(false);
     for (const [key, { kind, help }] of rows) {
@@ -362,7 +362,7 @@ describe('the options of the verbs', () => {
   });
 });
 
-test('did you mean', () => {
+test('suggests the nearest name for a misspelt one', () => {
   const words = ['weightsOnly', 'scope', 'l1', 'include', 'exclude'];
   const meant = (given: string) => didYouMean(given, words);
   expect(meant('weights-only')).toBe(" Did you mean 'weightsOnly'?");

@@ -11,14 +11,14 @@ const LAYERS = Array.from({ length: 12 }, (_, layer) =>
   ['q', 'k', 'v'].map((part) => `/model/encoder/layers.${layer}/self_attn/${part}_proj/MatMul_output_0_Dequantize`),
 ).flat();
 
-describe('names that are cut stay apart', () => {
-  test('one is cut in its middle', () => {
+describe('shortened names stay distinct', () => {
+  test('a single name is cut in the middle', () => {
     expect(shorten('/model/encoder/MatMul', 13)).toBe('/mod…r/MatMul');
     expect(shortenDistinct(['short', '/model/encoder/MatMul'], 13)).toEqual(['short', '/mod…r/MatMul']);
     expect(shortenDistinct([], 13)).toEqual([]);
   });
 
-  test('where cutting makes two of them one, the part in which they differ is kept, and as much of the end as can be', () => {
+  test('if cutting would make two equal, the part in which they differ is kept, and as much of the end as possible', () => {
     expect(new Set(LAYERS.map((one) => shorten(one, 33))).size).toBe(1);
     const cut = shortenDistinct(LAYERS, 50);
     expect(cut.slice(0, 4)).toEqual([
@@ -31,21 +31,21 @@ describe('names that are cut stay apart', () => {
     for (const one of cut) expect(one.length).toBeLessThanOrEqual(50);
   });
 
-  test('one name twice is one name', () => {
+  test('the same name twice is shortened the same way', () => {
     const twice = [...LAYERS.slice(0, 2), ...LAYERS.slice(0, 2)];
     const cut = shortenDistinct(twice, 33);
     expect(cut.slice(2)).toEqual(cut.slice(0, 2));
     expect(cut[0]).not.toBe(cut[1]);
   });
 
-  test('where the width is too small for what differs, they are a little wider rather than one', () => {
+  test('if the width is too small for the difference, names are a little wider rather than equal', () => {
     const cut = shortenDistinct(LAYERS, 16);
     expect(new Set(cut).size).toBe(LAYERS.length);
     for (const one of cut) expect(one.length).toBeLessThanOrEqual(25);
   });
 
-  test('of any names: as many different ones as before', () => {
-    // Long common parts around short ones that differ.
+  test('any list keeps as many different names as before', () => {
+    // Long common parts around short differences.
     const part = fc.constantFrom('/encoder/layers', '.1', '.10', '/attention', '/MatMul', '_output_0', 'x', '…');
     const name = fc.array(part, { minLength: 1, maxLength: 12 }).map((parts) => parts.join(''));
     fc.assert(
@@ -62,7 +62,7 @@ describe('names that are cut stay apart', () => {
   });
 });
 
-test('onnx-compress diff shows two nodes as two', () => {
+test('onnx-compress diff keeps the names of two nodes distinct', () => {
   const cwd = folder();
   const spec = (op: string): ModelSpec => ({
     opset: 17,

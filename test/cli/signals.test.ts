@@ -25,8 +25,8 @@ test.each([
   child.on('exit', () => {
     over = true;
   });
-  // As soon as the temporary file has a first part of the model, so that the run is in the middle of it. A copy takes the
-  // place of the file that was there first.
+  // As soon as the temporary file has a first part of the model, so that the run is in the middle of writing. A copy
+  // replaces the file that was created first.
   const size = (name: string): number => statSync(join(cwd, name), { throwIfNoEntry: false })?.size ?? 0;
   while (!over && !readdirSync(cwd).some((name) => name.endsWith('.tmp') && size(name) > 0)) {
     await new Promise((resolve) => setImmediate(resolve));
@@ -51,7 +51,7 @@ test.each([
   const ended = new Promise<number>((resolve) =>
     child.on('exit', (status, by) => resolve(status ?? 128 + (by === null ? 0 : constants.signals[by]))),
   );
-  // More than stays in memory, so that the thread that waits for the rest has begun; the pipe stays open.
+  // More than is kept in memory, so that the thread that waits for the rest has started; the pipe stays open.
   await new Promise((resolve) => child.stdin.write(Buffer.alloc(6 << 20), resolve));
   await new Promise((resolve) => setTimeout(resolve, 300));
   child.kill(signal);
@@ -95,16 +95,16 @@ test.each([
   });
   expect(await ended).toBe(code);
   expect(seen).toContain('calibrating');
-  // Nothing was switched on or off, and the last thing is a line that is clear.
+  // No terminal mode was switched, and the last line is empty.
   expect(seen).not.toContain('\x1b[?');
   expect(seen.endsWith('\x1b[2K')).toBe(true);
   expect(readdirSync(cwd)).toEqual([]);
 });
 
-/** Makes each look at the clock a second later than the one before, so that any work is long enough for a bar. */
+/** Makes each reading of the clock a second later than the previous one, so that any work is long enough for a bar. */
 const HURRIED = `data:text/javascript,${encodeURIComponent('let now = 0; performance.now = () => (now += 1000);')}`;
 
-test('a bar is taken away before an error is said', () => {
+test('removes the bar before it prints an error', () => {
   const line = [
     'quantize',
     '--calibrate',

@@ -1,4 +1,4 @@
-/** Outputs that are no plain files: nothing is destroyed, whatever leads to them. */
+/** Outputs that are not regular files: nothing is destroyed, whatever path leads to them. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { compress, compressEach, copyOf, fixture, folder, shell } from '../suppo
 
 const MODEL = readFileSync(fixture('mymodel.onnx'));
 
-/** A folder with m.onnx, what quantize makes of it, and `out`, a link to standard output as /dev/stdout is one. */
+/** A folder with m.onnx, the result of quantize, and `out`, a link to standard output like /dev/stdout. */
 function withModel(): { readonly cwd: string; readonly small: Buffer } {
   const cwd = folder();
   writeFileSync(join(cwd, 'm.onnx'), MODEL);
@@ -19,7 +19,7 @@ function withModel(): { readonly cwd: string; readonly small: Buffer } {
 const isLink = (path: string): boolean => lstatSync(path).isSymbolicLink();
 
 describe('standard output by a path', () => {
-  test.each(['out', '/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'])('%s: into a file and into a pipe', (path) => {
+  test.each(['out', '/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'])('%s writes into a file and into a pipe', (path) => {
     const { cwd, small } = withModel();
     for (const force of ['', '-f']) {
       expect(shell(`onnx-compress quantize m.onnx -q ${force} -o ${path} > x.onnx`, { cwd })).toMatchObject({
@@ -32,7 +32,7 @@ describe('standard output by a path', () => {
     expect(isLink('/dev/stdout')).toBe(true);
   });
 
-  test('is refused where it cannot carry a model, as a dash is', () => {
+  test('is refused where it cannot carry a model, like a dash', () => {
     const { cwd } = withModel();
     const [json, data, error] = compressEach(
       [
@@ -47,7 +47,7 @@ describe('standard output by a path', () => {
     expect(error?.stderr).toMatch(/^error: --output: standard error carries the messages\n/);
   });
 
-  test('what else is written does not go between the bytes of the model', () => {
+  test('other output does not mix with the bytes of the model', () => {
     const { cwd } = withModel();
     const options = ['--save-recipe', '--save-ranges'].flatMap((option) => [
       ['quantize', '--calibrate', 'random', 'm.onnx', option, 'out'],
@@ -63,7 +63,7 @@ describe('standard output by a path', () => {
 });
 
 describe('other streams', () => {
-  test('a descriptor, a process substitution, a pipe with a name', () => {
+  test('accepts a descriptor, a process substitution and a named pipe', () => {
     const { cwd, small } = withModel();
     spawnSync('mkfifo', [join(cwd, 'fifo')]);
     const line = `
@@ -76,7 +76,7 @@ describe('other streams', () => {
     expect(lstatSync(join(cwd, 'fifo')).isFIFO()).toBe(true);
   });
 
-  test('a device stays one, and says what is wrong with it', () => {
+  test('keeps a device in place, and says why it cannot take a model', () => {
     const { cwd } = withModel();
     expect(compress(['prune', '--l1', '0.5', 'm.onnx', '-f', '-o', '/dev/null'], { cwd })).toMatchObject({ code: 0 });
     const full = compress(['copy', 'm.onnx', '-o', '/dev/full'], { cwd });
@@ -86,7 +86,7 @@ describe('other streams', () => {
     for (const path of ['/dev/null', '/dev/full']) expect(lstatSync(path).isCharacterDevice()).toBe(true);
   });
 
-  test('the report page is of the model that went through', () => {
+  test('the report page describes the model that was streamed', () => {
     const { cwd } = withModel();
     const line = 'onnx-compress quantize m.onnx -o /dev/fd/3 3> a.onnx --report page.html';
     expect(shell(line, { cwd })).toMatchObject({ code: 0 });
@@ -95,7 +95,7 @@ describe('other streams', () => {
 });
 
 describe('links', () => {
-  test('what they lead to is replaced, and they stay', () => {
+  test('their targets are replaced, and the links stay', () => {
     const { cwd, small } = withModel();
     mkdirSync(join(cwd, 'store'));
     writeFileSync(join(cwd, 'store/v3.onnx'), 'old', { mode: 0o640 });
@@ -111,7 +111,7 @@ describe('links', () => {
     expect([readlinkSync(join(cwd, 'a.onnx')), readlinkSync(join(cwd, 'b.onnx'))]).toEqual(['store/v3.onnx', 'a.onnx']);
   });
 
-  test('to nowhere: the file comes to be; its data lies beside it', () => {
+  test('a dangling link creates its target, with the data beside it', () => {
     const { cwd } = withModel();
     mkdirSync(join(cwd, 'store'));
     symlinkSync('store/new.onnx', join(cwd, 'link.onnx'));
@@ -125,7 +125,7 @@ describe('links', () => {
     }
   });
 
-  test('every output follows them, and none is another file of the run', () => {
+  test('every output follows them, and may not be another file of the run', () => {
     const { cwd } = withModel();
     copyOf('digits-cnn.onnx', cwd);
     for (const [name, to] of [
@@ -156,7 +156,7 @@ describe('links', () => {
     expect(readFileSync(join(cwd, 'real.html'), 'utf8')).toMatch(/^<!doctype html>/i);
   });
 
-  test('one in the place of the data file is not followed: nobody named it', () => {
+  test('a link in place of the data file is not followed, because no option names it', () => {
     const { cwd } = withModel();
     writeFileSync(join(cwd, 'victim'), 'precious');
     symlinkSync('victim', join(cwd, 'o.onnx.data'));

@@ -1,4 +1,4 @@
-/** What the system refuses is told in a sentence, with exit code 1: full disks, long names, few open files, no build. */
+/** Errors of the system become a sentence with exit code 1: full disks, long names, few open files, no build. */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ linux('a full disk under standard output, once, whatever goes there', () => {
   }
 });
 
-test('a name that is too long, of the model or of its data', () => {
+test('refuses too long a name for the model or its data', () => {
   const cwd = folder();
   for (const name of [`${'n'.repeat(251)}.onnx`, 'n'.repeat(255)]) {
     const { stderr, code } = compress(['quantize', MODEL, '-o', name, '--external-data', '-q'], { cwd });
@@ -41,7 +41,7 @@ linux('few open files', () => {
   }
 });
 
-test('no build', () => {
+test('says so if the program is not built', () => {
   const home = folder();
   copyFileSync(BIN, join(subfolder(home, 'bin'), 'compress.js'));
   const run = (): string => {
@@ -55,7 +55,7 @@ test('no build', () => {
   expect(run()).toMatch('is not built');
 });
 
-test('a recipe, amounts, a mask and scores that nobody writes', () => {
+test('refuses pipes without a writer for a recipe, amounts, a mask and scores', () => {
   const cwd = folder();
   execFileSync('mkfifo', ['fifo'], { cwd });
   const unwritten = 'is a pipe that no program writes to';
@@ -77,7 +77,7 @@ test('a recipe, amounts, a mask and scores that nobody writes', () => {
   expect(written.stderr).not.toMatch(/pipe/);
 });
 
-test('what comes without end and can be no model', () => {
+test('refuses an endless stream that cannot be a model', () => {
   for (const [line, fact] of [
     ['yes', 'is plain text, not an ONNX model'],
     [`while cat "${process.execPath}"; do :; done 2> /dev/null`, 'Is it an ONNX model?'],

@@ -43,8 +43,9 @@ function report(result: Result): Json {
 const ROWS = 256;
 
 /**
- * Layers of 24 × 24 with ReLU between; in the weight of one of them an output channel is 3000 times as large as the
- * others, and the next layer does not read it. A scale for each channel keeps the others; one for all rounds them to zero.
+ * Layers of 24 × 24 with ReLU between them. In one of the weights, an output channel that the next layer does not read
+ * is 3000 times as large as the others. A scale per channel preserves the others; a scale per tensor rounds them to
+ * zero.
  */
 function withOutlier(
   names: readonly string[],
@@ -57,10 +58,10 @@ function withOutlier(
   let value = 'x';
   for (const [index, name] of names.entries()) {
     const weights = normal(width * width, 40 + index, 0.3);
-    // As a matrix [in, out]; a Conv has [out, in, 1, 1].
+    // A matrix is [in, out]; a Conv is [out, in, 1, 1].
     const at = (input: number, output: number) => (op === 'MatMul' ? input * width + output : output * width + input);
     for (let i = 0; i < width; i++) {
-      // A channel that ReLU silences: its activations say nothing about the weights.
+      // ReLU zeroes this channel: its activations do not reveal the weights.
       if (index === hurt) weights[at(i, 5)] = -Math.abs(weights[at(i, 5)] ?? 0) * 3000 - 1;
       if (index === hurt + 1) weights[at(5, i)] = 0;
     }
@@ -80,12 +81,12 @@ function withOutlier(
     nodes,
     initializers,
   });
-  // Never negative, so that the loud channel is silent in the first layer too.
+  // Never negative, so that ReLU zeroes the large channel in the first layer too.
   const data = npzOf({ x: { dims: [ROWS, ...inner], data: normal(ROWS * width, 7).map(Math.abs) } });
   return { model, data };
 }
 
-/** Adds the classes the float model finds, as labels. */
+/** Adds the classes that the float model predicts, as labels. */
 async function withLabels(model: Uint8Array, data: Uint8Array, inner: readonly number[]): Promise<Uint8Array> {
   const files = unzipSync(data);
   const x = files['x.npy']?.slice(-ROWS * 24 * 4);
@@ -100,8 +101,8 @@ async function withLabels(model: Uint8Array, data: Uint8Array, inner: readonly n
   return zipSync({ ...files, ...more });
 }
 
-describe('finds exactly the layer that hurts', () => {
-  // Names that a careless regular expression would take for each other.
+describe('finds exactly the layer that loses accuracy', () => {
+  // Names that a careless regular expression would confuse.
   const NAMES = ['blocks.0/w', 'blocks.1/(w)+[x]', 'blocksX1/www', 'blocks.1/(w)+[x]y', 'head|^$'];
 
   test.each([
@@ -137,13 +138,13 @@ describe('finds exactly the layer that hurts', () => {
     expect(best?.float).toEqual([NAMES[hurt]]);
     expect(trials[0]).toMatchObject({ float: [], enough: false });
     expect(ranking[0]?.name).toBe(NAMES[hurt]);
-    // The file has that weight as float, and the others as integers.
+    // The file stores that weight as float, and the others as integers.
     const written = onnx.ModelProto.decode(readFileSync(join(cwd, 'small.onnx')));
     const floats = (written.graph?.initializer ?? []).filter(
       (one) => NAMES.includes(one.name ?? '') && one.dataType === 1,
     );
     expect(floats.map((one) => one.name)).toEqual([NAMES[hurt]]);
-    // The recipe makes the same file, and is in it.
+    // The recipe gives the same file, and is stored in it.
     expect(compress(['run', 'r.json', 'm.onnx', '-o', 'again.onnx', '-q'], { cwd }).stderr).toBe('');
     expect(readFileSync(join(cwd, 'again.onnx')).equals(readFileSync(join(cwd, 'small.onnx')))).toBe(true);
     expect(JSON.parse(readFileSync(join(cwd, 'r.json'), 'utf8'))).toMatchObject({
@@ -151,7 +152,7 @@ describe('finds exactly the layer that hurts', () => {
       steps: [{ verb: 'quantize' }],
     });
     expect(step?.['exclude']).toHaveLength(1);
-    // Per channel nothing hurts: one trial.
+    // Per channel nothing is lost: one trial.
     const fine = compress([...line.filter((one) => one !== '--per-tensor'), ...keep, '--json', '-q'], { cwd });
     expect(report(fine)).toMatchObject({ best: { float: [] }, trials: [{}] });
   });
@@ -160,7 +161,7 @@ describe('finds exactly the layer that hurts', () => {
 describe('onnx-compress tune', () => {
   const judge = ['--data', MLP_DATA, '--batch', '100'];
 
-  test('the same answer each time, smaller than leaving all float, and as good as it says', () => {
+  test('gives the same result each time, smaller than the float model, with the reported metric', () => {
     const cwd = folder();
     const line = ['tune', MLP, ...judge, '--min-sqnr', '52', '--json', '-q'];
     const [first, second] = [
@@ -179,13 +180,13 @@ describe('onnx-compress tune', () => {
     expect(verify.code).toBe(0);
     const { outputs } = JSON.parse(verify.stdout.toString()) as { outputs: { sqnr: number }[] };
     expect(outputs[0]?.sqnr).toBeCloseTo(best?.value ?? 0, 9);
-    // The recipe is all that the file has beside the model that was judged.
+    // The file has only the recipe in addition to the judged model.
     const entry = readFileSync(join(cwd, 'a.onnx')).byteLength - (best?.bytes ?? 0);
     expect(entry).toBeGreaterThan(0);
     expect(entry).toBeLessThan(200);
   });
 
-  test('with data for calibration, what is written is what the recipe makes; the data is named without its folder', () => {
+  test('with calibration data, writes what the recipe makes, and names the data without its folder', () => {
     const cwd = folder();
     const calibrate = ['--calibrate', fixture('digits-cnn-bn-calib.npz'), '--calibrate-samples', '64'];
     const data = ['--data', fixture('digits-cnn-bn-test.npz'), '--batch', '50', '--samples', '300'];
@@ -206,7 +207,7 @@ describe('onnx-compress tune', () => {
     expect(JSON.parse(entry?.value ?? '')).toMatchObject({ steps: [{ calibrate: './digits-cnn-bn-calib.npz' }] });
   });
 
-  test('accuracy where there are labels; the report goes to standard error, and nothing is written unless asked', () => {
+  test('uses accuracy if there are labels, reports to standard error, and writes nothing unless requested', () => {
     const cwd = folder();
     const done = compress(['tune', MLP, ...judge], { cwd });
     expect(done).toMatchObject({ code: 0 });
@@ -224,7 +225,7 @@ describe('onnx-compress tune', () => {
     expect(readdirSync(cwd)).toEqual([]);
   });
 
-  test('an expression that matches nothing is said, once', () => {
+  test('reports an expression that matches nothing, once', () => {
     const cwd = folder();
     const given = ['tune', MLP, ...judge, '--exclude', 'conv9', '--json'];
     const done = compress([...given, '-o', 'a.onnx'], { cwd });
@@ -236,7 +237,7 @@ describe('onnx-compress tune', () => {
     expect(report(quiet)).toMatchObject({ notes: [note] });
   });
 
-  test('a metric that nothing quantized keeps: the table, a sentence, exit code 3, and no file', () => {
+  test('if no selection keeps the metric, prints the table and a sentence, exits 3 and writes no file', () => {
     const cwd = folder();
     const temporary = folder();
     const line = ['tune', MLP, ...judge, '--min-sqnr', '300', '-o', 'a.onnx', '--save-recipe', 'r.json', '--json'];
@@ -252,7 +253,7 @@ describe('onnx-compress tune', () => {
     expect(readdirSync(temporary).filter((name) => name.startsWith('onnx-compress'))).toEqual([]);
   });
 
-  test('few trials: the best of them, or that there was none', () => {
+  test('with few trials, reports the best of them, or that there was none', () => {
     const line = ['tune', fixture('digits-vit.onnx'), '--data', fixture('digits-vit-test.npz'), '--samples', '40'];
     const few = [...line, '--batch', '20', '-w', '--min-elements', '0', '--json', '-q', '--min-sqnr'];
     const some = report(compress([...few, '50', '--max-trials', '4']));
@@ -263,7 +264,7 @@ describe('onnx-compress tune', () => {
     expect(none.stderr).toContain('none of the 4 selections tried keeps the metric:');
   });
 
-  test('a model with weights in another file, written the same way', () => {
+  test('writes a model with external data the same way', () => {
     const cwd = folder();
     expect(compress(['copy', '--external-data', MLP, '-o', 'm.onnx', '-q'], { cwd }).code).toBe(0);
     const line = ['tune', 'm.onnx', ...judge, '--min-sqnr', '47', '-q', '-o', 'out.onnx'];
@@ -273,7 +274,7 @@ describe('onnx-compress tune', () => {
     expect(compress(['verify', MLP, 'one.onnx', ...judge, '--min-sqnr', '47', '-q'], { cwd }).code).toBe(0);
   });
 
-  test('a model on standard output, its report beside it', () => {
+  test('writes a model to standard output and its report to standard error', () => {
     const cwd = folder();
     const done = compress(['tune', MLP, ...judge, '-o', '-'], { cwd });
     expect(done.stderr).toMatch(/<stdout> is written/);
@@ -281,7 +282,7 @@ describe('onnx-compress tune', () => {
   });
 });
 
-test('a picture has no classes: nothing is counted unless --metric says so', () => {
+test('counts no classes for an image output unless --metric says so', () => {
   const cwd = folder();
   const dims = [16, 1, 3, 3];
   const spec: ModelSpec = {
@@ -314,7 +315,7 @@ test('a picture has no classes: nothing is counted unless --metric says so', () 
   expect(JSON.parse(classes?.stdout.toString() ?? '')).toMatchObject({ name: 'top1' });
 });
 
-test('a run that fails leaves no folder that it made', () => {
+test('a failed run removes the folders it made', () => {
   const cwd = folder();
   writeFileSync(join(cwd, 'bad.npz'), npzOf({ other: { dims: [2], data: Float32Array.of(1, 2) } }));
   const lines = [

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { described, limitOf, lossSuffix, lostOf, metricOf } from '../../src/cli/tune/words.ts';
 
-test('figures for people: of a share the rows and the points, of dB the figure alone', () => {
+test('formats a share with rows and points, and dB as a number', () => {
   const shown = (count: number, change: number) => {
     const one = { value: count / 100, rows: { count, of: 100 }, change };
     return [metricOf(one), lostOf(one), lossSuffix(one)];
@@ -13,14 +13,14 @@ test('figures for people: of a share the rows and the points, of dB the figure a
   expect([metricOf(decibels), lostOf(decibels), lossSuffix(decibels)]).toEqual(['34.20 dB', '', '']);
 });
 
-test('the limit in words', () => {
+test('puts the limit into words', () => {
   expect(limitOf({ metric: 'accuracy', maxDrop: 0.01 })).toBe('at most 1 point may be lost');
   expect(limitOf({ metric: 'accuracy', maxDrop: 0.025 })).toBe('at most 2.5 points may be lost');
   expect(limitOf({ metric: 'top1', maxDrop: 0.1 })).toBe('at most 10 % of the rows may get another class');
   expect(limitOf({ metric: 'sqnr', minSqnr: 30 })).toBe('at least 30 dB are needed');
 });
 
-test('what stays float is told in the shorter way', () => {
+test('names the float layers in the shorter of two ways', () => {
   const layers = ['a', 'b', 'c', 'd'];
   expect(described([], layers)).toBe('nothing');
   expect(described(['a', 'c'], layers)).toBe('a, c');

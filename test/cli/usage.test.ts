@@ -111,7 +111,7 @@ describe('help', () => {
     ['--version'],
   ]);
 
-  test('fits 80 columns but for commands to copy, goes to standard output and shows examples', () => {
+  test('fits 80 columns except for commands to copy, goes to standard output and shows examples', () => {
     for (const one of [all, prune, quantize, copy, fold]) {
       const text = one?.stdout.toString() ?? '';
       expect(one).toMatchObject({ code: 0, stderr: '' });
@@ -132,7 +132,7 @@ describe('help', () => {
     }
   });
 
-  test('names what a verb takes, the verb itself first', () => {
+  test('shows the usage of a verb first, then its options', () => {
     expect(prune?.stdout.toString()).toMatch(/^onnx-compress prune --l1\|--l2\|--random AMOUNT \[model\.onnx\|-\]/);
     expect(quantize?.stdout.toString()).toMatch(/How to quantize:[\s\S]*Which weights:[\s\S]*Files:[\s\S]*Report:/);
     expect(copy?.stdout.toString()).not.toContain('--op-types');
@@ -141,7 +141,7 @@ describe('help', () => {
     );
   });
 
-  test('every value has a name, all descriptions begin in one column, and every verb is one line', () => {
+  test('every value has a name, all descriptions start in one column, and every verb has one line', () => {
     const text = quantize?.stdout.toString() ?? '';
     expect(text).toMatch(/\n {6}--calibrate DATA {6}\S/);
     expect(text).toMatch(/\n {6}--exclude REGEX {7}\S/);
@@ -156,7 +156,7 @@ describe('help', () => {
     expect(verbs.split('\n').map((line) => line.trim().split(' ')[0])).toEqual([...VERBS, 'completion']);
   });
 
-  test('--version: ours alone on the first line, then what it runs on', () => {
+  test('--version prints our version alone on the first line, then the versions it runs on', () => {
     const [own, rest] = (version?.stdout.toString() ?? '').split('\n');
     expect(own).toMatch(/^\d+\.\d+\.\d+$/);
     expect(rest).toBe(
@@ -165,7 +165,7 @@ describe('help', () => {
   });
 });
 
-test('help and the version are there under every name people try', () => {
+test('help and version work under every common name', () => {
   const asked = [
     ['help', 'prune'],
     ['prune', '--help'],
@@ -201,7 +201,7 @@ test('a file that a pattern of the shell turned into an option is named with its
   expect(one?.stderr).toBe('error: -m: there is no such option\n  The file of this name is ./-m.onnx.\n');
 });
 
-test('a preset is told as the options it stands for, before the report', () => {
+test('prints the options that a preset stands for before the report', () => {
   const [told, quiet, flags] = compressEach([
     ['quantize', '--preset', 'exact', '-n', '--json', M],
     ['quantize', '--preset', 'exact', '-n', '--json', '-q', M],
@@ -212,7 +212,7 @@ test('a preset is told as the options it stands for, before the report', () => {
   expect(told?.stdout.toString()).toBe(flags?.stdout.toString());
 });
 
-test('colors are on and off by an option too', () => {
+test('options turn colours on and off', () => {
   const [off, on] = compressEach(
     ['--no-color', '--color'].map((one) => ['inspect', M, '--bogus', one]),
     { env: { FORCE_COLOR: '1' } },
@@ -244,26 +244,26 @@ test('shell completion completes verbs, options, choices and files in bash, for 
   expect(offered('quantize', '--samples', '')).toBe('');
   expect(offered('help', 'deq')).toMatch(/^dequantize\t/);
   expect(offered('completion', '')).toBe('bash zsh fish powershell');
-  // A shell shows the text beside each word.
+  // Shells show the text beside each word.
   expect(offered('quantize', '--no-col')).toMatch(/^--no-color\t\S/);
   for (const one of completionsOf([], '')) expect(one).toMatch(/^\w+\t\S|^:files$/);
 });
 
-test('completion is for the shell that is named, or that $SHELL names', () => {
+test('completion is for the named shell, or the one in $SHELL', () => {
   const names = ['bash', 'zsh', 'fish', 'powershell'];
   for (const name of names) {
     const script = completionScript(name, undefined);
     expect(script).toMatch(/onnx-compress --get-completions/);
     expect(script.match(/\bcompress\b/g)?.length).toBeGreaterThan(script.match(/onnx-compress/g)?.length ?? 0);
   }
-  // Paths with spaces are one word for PowerShell only in quotes.
+  // PowerShell takes paths with spaces for one word only in quotes.
   expect(completionScript('powershell', undefined)).toContain('[^\\w./\\\\:-]');
   expect(completionScript(undefined, '/usr/bin/fish')).toBe(completionScript('fish', '/bin/zsh'));
   expect(completionScript(undefined, undefined)).toBe(completionScript('bash', undefined));
   expect(() => completionScript('tcsh', undefined)).toThrow(`'tcsh' is not one of "bash", "zsh", "fish", "powershell"`);
 });
 
-test('help, hints and errors say the name that the program was called by', () => {
+test('help, hints and errors use the name that the program was called by', () => {
   const cwd = folder();
   for (const name of ['compress', 'onnx-compress']) symlinkSync(join(ROOT, 'bin/compress.js'), join(cwd, name));
   const node = `'${process.execPath}'`;

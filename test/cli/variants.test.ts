@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { compressEach, fixture, folder, oneLine } from '../support/cli.ts';
 
-test('variants writes a file of each dtype, keeps what is there, and ends with 1 where one could not be made', () => {
+test('variants writes a file per dtype, keeps existing ones, and exits 1 if one cannot be made', () => {
   const [input, output] = [join(folder(), 'exported'), join(folder(), 'repository')];
   mkdirSync(input);
   copyFileSync(fixture('digits-mlp.onnx'), join(input, 'model.onnx'));

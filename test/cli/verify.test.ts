@@ -19,7 +19,7 @@ const MLP = fixture('digits-mlp.onnx');
 const DATA = fixture('digits-mlp-test.npz');
 const cwd = folder();
 
-/** One sample of ones for a single input of rank 2, and what was asked for. */
+/** One sample of ones for a single input of rank 2, and a record of the requests. */
 const asked: unknown[] = [];
 const sources: DataSources = {
   openData,
@@ -87,7 +87,7 @@ function written(name: string, axis: number | undefined): string {
   return path;
 }
 
-test('a model with itself: infinite SQNR, equal accuracy, and the gates are passed', async () => {
+test('a model compared with itself has infinite SQNR, equal accuracy, and passes the gates', async () => {
   const gates = ['--min-sqnr', '100', '--min-top1', '1', '--require-fused'];
   const { stdout, error } = await run(MLP, MLP, '--data', DATA, '--batch', '64', ...gates);
   expect(error).toBeUndefined();
@@ -97,7 +97,7 @@ test('a model with itself: infinite SQNR, equal accuracy, and the gates are pass
   expect(stdout).not.toContain('Random inputs');
 });
 
-test('one row is fed at a time by default; the figures of dynamic quantization fall with the batch, no others', async () => {
+test('feeds one row at a time by default; larger batches lower only the figures of dynamic quantization', async () => {
   const figures = async (name: string, ...args: string[]): Promise<number[]> => {
     const path = join(cwd, name);
     const made = compress(['quantize', ...args, MLP, '-o', path, '-q']);
@@ -117,7 +117,7 @@ test('one row is fed at a time by default; the figures of dynamic quantization f
   expect(Math.abs(row - rows)).toBeLessThan(0.01);
 });
 
-test('a planted axis −1 is found: the table names the node, --require-fused fails after the report', async () => {
+test('finds an axis of −1: the table names the node, and --require-fused fails after the report', async () => {
   const [good, bad] = [written('good.onnx', 1), written('bad.onnx', -1)];
   const { stdout, error } = await run(good, bad, '--require-fused');
   expect(stdout).toContain('1 weight dequantized at every run');
@@ -127,7 +127,7 @@ test('a planted axis −1 is found: the table names the node, --require-fused fa
   expect((await run(good, good, '--require-fused')).error).toBeUndefined();
 });
 
-test('without data the inputs are random, by a seed, and the report says so', async () => {
+test('without data the inputs are random with a seed, and the report says so', async () => {
   const path = written('good.onnx', 1);
   const { stdout } = await run(path, path, '--seed', '7', '--samples', '3', '--batch', '2');
   expect(asked.at(-1)).toEqual({ seed: 7, samples: 3, batch: 2 });
@@ -136,7 +136,7 @@ test('without data the inputs are random, by a seed, and the report says so', as
   expect(asked.at(-1)).toEqual({ seed: 0 });
 });
 
-test('--json is one object with the figures, infinities as words', async () => {
+test('--json is one object with the figures, infinities as strings', async () => {
   const [good, bad] = [written('good.onnx', 1), written('bad.onnx', -1)];
   const { stdout } = await run(bad, bad, '--json');
   const report = JSON.parse(stdout);
@@ -166,7 +166,7 @@ test('a figure below its gate is an error with that figure, after the report', a
   });
 });
 
-/** Scores, and two states for the next step. */
+/** A model with scores, and two states for the next step. */
 function decoder(name: string, factor: number): string {
   const path = join(cwd, name);
   const spec: ModelSpec = {
@@ -190,7 +190,7 @@ function decoder(name: string, factor: number): string {
   return path;
 }
 
-test('states for the next step are one line, and no gate; --verbose and --output show them', async () => {
+test('states for the next step are one line and have no gate; --verbose and --output show them', async () => {
   const [a, b] = [decoder('a.onnx', 1), decoder('b.onnx', 1.5)];
   const { stdout, error } = await run(a, b, '--min-sqnr', '100', '--min-top1', '1');
   expect(error).toBeUndefined();
@@ -210,7 +210,7 @@ test('states for the next step are one line, and no gate; --verbose and --output
   expect(named.error?.message).toContain("output 'present.0.value' has an SQNR of 6.02 dB");
 });
 
-test('a metric is asked for, an output is named', async () => {
+test('accepts a metric and an output', async () => {
   const [a, b] = [decoder('a.onnx', 1), decoder('b.onnx', 1.5)];
   const twice = await run(a, b, '--output', 'scores', '--output', 'present.0.key', '--metric', 'top1');
   expect(twice.stdout).toMatch(/\n {2}scores [^\n]* 100\.0 %\n/);
@@ -221,7 +221,7 @@ test('a metric is asked for, an output is named', async () => {
   expect((await run(a, b, '--output', 'z')).error).toMatchObject({ code: 'options', where: '--output' });
 });
 
-test('what cannot be compared or understood is an error', async () => {
+test('refuses models that cannot be compared and invalid options', async () => {
   const path = written('good.onnx', 1);
   expect((await run(path, MLP)).error).toMatchObject({ code: 'unsupported', where: MLP });
   expect((await run(path, join(cwd, 'missing.onnx'))).error).toMatchObject({ code: 'io' });

@@ -6,7 +6,7 @@ import { compressEach, fixture, folder } from '../support/cli.ts';
 import { crossDecoderSpec } from '../support/crossDecoder.ts';
 import { encoderSpec } from '../support/transformers.ts';
 
-test('verify of two folders judges the encoder and the decoder together, and shows the texts', () => {
+test('verify of two folders compares encoder and decoder together, and shows the texts', () => {
   const cwd = folder();
   for (const [name, seed] of [
     ['a', 3],
@@ -56,7 +56,7 @@ test('verify of two folders judges the encoder and the decoder together, and sho
   expect(text?.stderr).toContain('--prompts: needs tokenizer.json in a, and');
 });
 
-test('tune of a folder writes another one: its models tuned as one, the rest as it is', () => {
+test('tune of a folder writes another one with its models tuned as one, and copies the rest', () => {
   const cwd = folder();
   mkdirSync(join(cwd, 'a', 'onnx'), { recursive: true });
   const [encoder, decoder, other] = ['encoder_model.onnx', 'onnx/decoder_model.onnx', 'onnx/vision.onnx'] as const;

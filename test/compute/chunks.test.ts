@@ -4,7 +4,7 @@ import type { Streamed } from '../../src/bytes/stored.ts';
 import { chunksOf } from '../../src/compute/chunks.ts';
 import { constant, streamed, type Tensor } from '../../src/ir/tensor.ts';
 
-/** A tensor that is computed in pieces of these lengths, in one buffer, and must not be loaded whole. */
+/** A tensor that is computed in pieces of these lengths, in one buffer. It must not be loaded whole. */
 function inPieces(lengths: readonly number[]): { tensor: Tensor; bytes: Uint8Array } {
   const total = lengths.reduce((a, b) => a + b, 0);
   const bytes = Uint8Array.from({ length: total }, (_, index) => (index * 7) % 251);
@@ -29,7 +29,7 @@ function inPieces(lengths: readonly number[]): { tensor: Tensor; bytes: Uint8Arr
   return { tensor: { ...streamed('w', 'uint8', [total], stream), load }, bytes };
 }
 
-test('a tensor that is computed in pieces comes in chunks of the size asked for, never whole', async () => {
+test('a tensor that is computed in pieces is read in chunks of the requested size, never whole', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.nat(40), { maxLength: 12 }),
@@ -48,7 +48,7 @@ test('a tensor that is computed in pieces comes in chunks of the size asked for,
   );
 });
 
-test('a tensor in memory comes in such chunks too', async () => {
+test('a tensor in memory is read in such chunks too', async () => {
   const lengths: number[] = [];
   for await (const chunk of chunksOf(constant('w', 'uint8', [10], new Uint8Array(10)), 4)) lengths.push(chunk.length);
   expect(lengths).toEqual([4, 4, 2]);

@@ -18,7 +18,7 @@ import { fromFloat32 } from '../../src/kernels/rounded.ts';
 import { toFloat32 } from '../../src/kernels/views.ts';
 import { numbers } from '../kernels/observe/support.ts';
 
-/** Bytes that lie in no file. */
+/** Bytes that are in no file. */
 function stored(data: ArrayBufferView): Stored {
   const all = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const readInto = async (target: Uint8Array, start: number): Promise<void> => {
@@ -45,7 +45,7 @@ describe.each(['float32', 'float16', 'bfloat16'] as const)('%s', (format) => {
   const turned = fromFloat32(transpose(matrix, outputs, inputs), format);
   const given = (outFirst: boolean): WholeMatrix => ({ format, outputs, inputs, outFirst, factor: 1 });
 
-  test.each(FORMS)('$method, $bits bits, symmetric $symmetric: what the reference gives', async (one) => {
+  test.each(FORMS)('$method, $bits bits, symmetric $symmetric: gives the same as the reference', async (one) => {
     const form: BlockForm = { bits: one.bits, symmetric: one.symmetric, block: 32, half: true };
     const how: CodesOptions = { method: one.method, importance };
     const expected = searchCodes(matrix, { outputs, inputs }, form, how);
@@ -72,7 +72,7 @@ describe.each(['float32', 'float16', 'bfloat16'] as const)('%s', (format) => {
   });
 });
 
-/** `[outputs, blocks · block]`, filled up with the codes of 0, several to a byte by hand. */
+/** `[outputs, blocks · block]`, padded with the codes of 0, packed by hand. */
 function packedByHand(of: Codes, order: Order): number[] {
   const blocks = Math.ceil(inputs / of.block);
   const length = blocks * of.block;
@@ -113,7 +113,7 @@ describe.each([2, 4, 8] as const)('%d bits', (bits) => {
 
 const FORM: BlockForm = { bits: 4, block: 32, symmetric: false, half: true };
 
-test.each([true, false])('strips together are the whole, outputs first %s', (outFirst) => {
+test.each([true, false])('strips together give the whole, outputs first: %s', (outFirst) => {
   const long = 150_000;
   const data = Float32Array.from({ length: long * 20 }, (_, at) => ((at * 7919) % 1009) - 300);
   const given = { outputs: 20, inputs: long, outFirst, factor: -0.5 };
@@ -125,7 +125,7 @@ test.each([true, false])('strips together are the whole, outputs first %s', (out
   expect(Buffer.compare(found?.codes.zeros as Uint8Array, expected.zeros as Uint8Array)).toBe(0);
 });
 
-test('NaN is told', () => {
+test('detects NaN', () => {
   const given = { outputs, inputs, outFirst: true, factor: 1 };
   expect(codesOfFloats(floats, given, FORM, { method: 'mse' })).toBeDefined();
   const spoiled = floats.with(floats.length - 1, Number.NaN);
@@ -147,7 +147,7 @@ test.each(['outputs', 'inputs'] as const)(
   },
 );
 
-test('infinite numbers are told from large ones', () => {
+test('distinguishes infinities from large numbers', () => {
   const given = { outputs, inputs, outFirst: true, factor: 1 };
   const large = floats.map((one) => one * 1e30);
   expect(codesOfFloats(large, given, FORM, { method: 'mse' })).toBeDefined();

@@ -1,4 +1,4 @@
-/** Tensors computed in chunks where they lie give bit for bit what the reference gives for the whole of them. */
+/** Tensors computed in chunks straight from the file equal the reference for the whole tensor, bit for bit. */
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,7 +24,7 @@ const folder = mkdtempSync(join(tmpdir(), 'compress-test-'));
 const DIMS = [520, 1031] as const;
 const data = randomFloats([...DIMS]);
 
-/** The tensor does not begin where the file does. */
+/** The tensor does not begin at the start of the file. */
 const BEFORE = 12;
 let source: Source;
 
@@ -48,7 +48,7 @@ async function gathered(stream: Streamed): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** What is written behind three bytes of a file, by this thread alone: at its place, or behind them. */
+/** What this thread alone writes after three bytes of a file: at a given position, or appended. */
 async function written(stream: Streamed, placed: boolean): Promise<Buffer> {
   const path = join(folder, 'out');
   const fd = openSync(path, 'w+');
@@ -65,7 +65,7 @@ async function written(stream: Streamed, placed: boolean): Promise<Buffer> {
   return all.subarray(3, placed ? undefined : -3);
 }
 
-test('what is written from file to file is what the chunks are, and others get a turn meanwhile', async () => {
+test('writes the bytes of the chunks from file to file, and lets other tasks run meanwhile', async () => {
   const layout = channelLayout(DIMS, 1);
   const params = linearParams(
     reference.rangeOf(data, layout) as NonNullable<ReturnType<typeof reference.rangeOf>>,
@@ -96,7 +96,7 @@ test('what is written from file to file is what the chunks are, and others get a
   expect(turns).toBeGreaterThan(10);
 });
 
-test('a write that fails keeps its code, and nobody waits for its turn for ever', async () => {
+test('a failed write keeps its error code, and nothing waits for its turn for ever', async () => {
   const fd = openSync(join(folder, 'weights'), 'r');
   for (const position of [0, undefined]) {
     const failed = copied(whole()).writeTo({ fd, position });
@@ -118,7 +118,7 @@ describe.each([0, 1, undefined])('along axis %p', (axis) => {
   });
 
   test.each(['float16', 'bfloat16'] as const)('the same bytes read as %s', async (format) => {
-    // Bytes of float32 are also 16-bit floats, of any kind; those that are not finite are put out.
+    // Bytes of float32 are also 16-bit floats of any kind; those that are not finite are replaced.
     const bits = new Uint16Array(Uint8Array.from(Buffer.from(data.buffer)).buffer);
     for (let index = 0; index < bits.length; index++) bits[index] = (bits[index] as number) & 0xbbff;
     const path = join(folder, `halves-${format}-${axis}`);
@@ -163,7 +163,7 @@ test.each([1, 100, 200_000, 260_000, data.length])(
       (into, one, prefix) => one.addDigits(into, prefix),
     );
     expect(found).toEqual(expected);
-    // The same after one look at a bracket, whether the threshold lies inside it or not.
+    // The same after one pass with a bracket, whether the threshold is inside it or not.
     const bits = (expected.key[0] as number) * 65536 + (expected.key[1] as number);
     for (const bracket of [
       { low: bits, high: bits },
@@ -185,14 +185,14 @@ test.each([1, 100, 200_000, 260_000, data.length])(
   },
 );
 
-test('a sample is the magnitudes from each start on', async () => {
+test('a sample has the magnitudes from each start on', async () => {
   const sample = await new StoredMagnitudes(whole()).sample([0, 1000, data.length - SAMPLE_PIECE]);
   const bits = new Uint32Array(data.slice().buffer).map((one) => one & 0x7fffffff);
   const pieces = [0, 1000, data.length - SAMPLE_PIECE].map((start) => bits.slice(start, start + SAMPLE_PIECE));
   expect(sample).toEqual(joined(pieces));
 });
 
-test('NaN in the last element is seen', async () => {
+test('detects NaN in the last element', async () => {
   const path = join(folder, 'nan');
   const bad = data.slice();
   bad[bad.length - 1] = Number.NaN;
@@ -207,7 +207,7 @@ test('NaN in the last element is seen', async () => {
 describe('slices', () => {
   const size = fc.integer({ min: 1, max: 40 });
 
-  test('cover a tensor in order, each element once, channels right', () => {
+  test('cover a tensor in order, each element once, with the right channels', () => {
     fc.assert(
       fc.property(size, size, size, fc.integer({ min: 1, max: 9 }), (outer, channels, inner, count) => {
         const slices = cut({ outer, channels, inner }, count);
@@ -229,7 +229,7 @@ describe('slices', () => {
     );
   });
 
-  test('no more spans than things', () => {
+  test('are not more than there are elements', () => {
     expect(spans(2, 4)).toEqual([
       { start: 0, length: 1 },
       { start: 1, length: 1 },

@@ -1,4 +1,4 @@
-/** Others get a turn while a model of many small weights is pruned or quantized: signals, timers, the streams of a server. */
+/** Other tasks run while a model of many small weights is pruned or quantized: signals, timers, a server's streams. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -35,7 +35,7 @@ async function run(path: string, ...passes: Pass[]): Promise<Buffer> {
   }
 }
 
-/** Import specifiers of every file of a room. */
+/** Import specifiers of every file in a folder of `src`. */
 function imports(room: string): string[] {
   const folder = join(root, 'src', room);
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -56,7 +56,7 @@ describe('docs/architecture.md', () => {
     expect(output.length).toBe(input.length);
     const changed = [...output.keys()].filter((at) => output[at] !== input[at]);
     const [first = 0, last = 0] = [changed[0], changed.at(-1)];
-    // All that differs lies within the one tensor that was pruned: 65,536 bytes and a header of its own.
+    // All differences are within the one pruned tensor: 65,536 bytes and a header of its own.
     expect(changed.length).toBeGreaterThan(20_000);
     expect(last - first).toBeLessThan(65_536 + 64);
   });

@@ -1,4 +1,4 @@
-/** The files of docs/guides/clusters, which nobody here has a cluster for: they are read, and what they run is run. */
+/** The files of docs/guides/clusters. No cluster is needed: the files are parsed, and the commands in them are run. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,12 +24,12 @@ function made(cwd: string): string[] {
   return files.filter((name) => name.endsWith('.onnx')).sort();
 }
 
-test.each(SCRIPTS)('%s is a script that ends at the first error', (name) => {
+test.each(SCRIPTS)('%s stops at the first error', (name) => {
   const text = textOf(name);
   expect(text).toMatch(/^#!\/usr\/bin\/env bash\n/);
   expect(text).toMatch(/^set -euo pipefail$/m);
   expect(text).not.toMatch(/\r|`|\t| $/m);
-  // Every variable is quoted, but in tests of bash itself and in assignments.
+  // Every variable is quoted, except in tests of bash itself and in assignments.
   const bare = text
     .split('\n')
     .filter((line) => /(?<!["=\w{:[(+-])\$\{?\w+/.test(line.replaceAll(/"[^"]*"|#.*/g, '""')));
@@ -37,13 +37,13 @@ test.each(SCRIPTS)('%s is a script that ends at the first error', (name) => {
   expect(spawnSync('bash', ['-n', join(CLUSTERS, name)]).status).toBe(0);
 });
 
-test('slurm-array.sh takes its share of the list, and what is there is not made again', () => {
+test('slurm-array.sh takes its share of the list, and does not make existing files again', () => {
   const cwd = models();
   const script = `bash ${join(CLUSTERS, 'slurm-array.sh')} models.txt small`;
   const env = { SLURM_ARRAY_TASK_COUNT: '2' };
   expect(shell(script, { cwd, env: { ...env, SLURM_ARRAY_TASK_ID: '1' } })).toMatchObject({ code: 0, stderr: '' });
   expect(made(cwd)).toEqual(['m/x/a.onnx']);
-  // One process for all: the first is made, the second is there.
+  // One process for all: the first file is made, the second exists.
   writeFileSync(join(cwd, 'small/m/x/a.onnx'), 'kept');
   expect(shell(script, { cwd })).toMatchObject({ code: 0, stderr: '' });
   expect(made(cwd)).toEqual(['m/a.onnx', 'm/x/a.onnx']);
@@ -67,13 +67,13 @@ test('parallel.sh calls GNU parallel with a command for each line of the list', 
   expect(lines({ HOSTS: 'ada,grace', JOBS: '8' }).slice(0, 6)).toEqual([
     ...['--sshlogin', 'ada,grace', '--workdir', cwd, '--jobs', '8'],
   ]);
-  // What it then runs, as it fills in a line.
+  // Then runs that command with a line filled in.
   const run = command.join(' ').replace('{//}', 'm/x').replace('{}', 'm/x/a.onnx');
   expect(shell(run, { cwd })).toMatchObject({ code: 0, stderr: '' });
   expect(made(cwd)).toEqual(['m/x/a.onnx']);
 });
 
-test('kubernetes-job.yaml is an indexed Job, each pod of which takes its share of the list', () => {
+test('kubernetes-job.yaml is an indexed Job, and each pod takes its share of the list', () => {
   const job = parse(textOf('kubernetes-job.yaml'), { strict: true, uniqueKeys: true });
   expect(job).toMatchObject({ apiVersion: 'batch/v1', kind: 'Job', spec: { completionMode: 'Indexed' } });
   const { completions, template } = job.spec;

@@ -1,4 +1,4 @@
-/** Programs of others compile against the built package, strictly, whatever they have installed. */
+/** Other programs compile against the built package, in strict mode, whatever they have installed. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'consumer-'));
   const own = join(folder, 'node_modules/onnx-compress');
   mkdirSync(own, { recursive: true });
-  // A copy, as an installed package is: what it imports is found from its own folder or not at all.
+  // A copy, like an installed package: its imports are resolved from its own folder or not at all.
   for (const part of ['dist', 'package.json']) cpSync(join(ROOT, part), join(own, part), { recursive: true });
   mkdirSync(join(folder, 'node_modules/@types'));
   for (const name of ['@types/node', 'undici-types'])
@@ -47,8 +47,8 @@ const SETTINGS = RESOLUTIONS.flatMap(([module, moduleResolution]) => [
 ]);
 
 /**
- * Compiles the program with each of the settings, and says what is wrong in it and in the declarations of the package. Those
- * of Node and of the language are read, but not checked: that takes ten times as long.
+ * Compiles the program with each of the settings, and prints the errors in it and in the declarations of the package.
+ * The declarations of Node and of the language are read but not checked: that would take ten times as long.
  */
 const COMPILER = `
   import ts from 'typescript';
@@ -66,7 +66,7 @@ const COMPILER = `
   });
   console.log(JSON.stringify(found));`;
 
-test('strict, skipLibCheck off, in each way to resolve modules, with and without the types of Node', () => {
+test('compiles in strict mode without skipLibCheck, with each module resolution, with and without the types of Node', () => {
   const done = spawnSync(
     process.execPath,
     ['--input-type=module', '-e', COMPILER, JSON.stringify({ folder, settings: SETTINGS })],

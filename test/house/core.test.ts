@@ -1,4 +1,4 @@
-/** The core runs where there is no Node: bundled for a browser, in a V8 context that has nothing of Node's. */
+/** The core runs without Node: bundled for a browser, in a V8 context without Node's globals. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
@@ -7,7 +7,7 @@ import { type BuildResult, build } from 'esbuild';
 import { bytesSink, prune, quantize, readModel, transform, writeModel } from '../../src/index.node.ts';
 import { fixture, ROOT } from '../support/cli.ts';
 
-/** The globals that browsers and workers have, as far as they are used. */
+/** The globals of browsers and workers that the core uses. */
 const WEB = Object.fromEntries(
   ['TextEncoder', 'TextDecoder', 'WebAssembly', 'performance', 'atob'].map((name) => [
     name,
@@ -35,7 +35,7 @@ beforeAll(async () => {
   });
 });
 
-test('a browser bundles it: nothing of Node, of ONNX Runtime or of the terminal is reached', () => {
+test('bundles for a browser without importing Node, ONNX Runtime or terminal code', () => {
   const inputs = Object.keys(bundle.metafile.inputs);
   expect(inputs.length).toBeGreaterThan(100);
   expect(inputs.filter((path) => /^src\/(node|cli)\/|onnxruntime|tinypool|yargs|chalk|^node:/.test(path))).toEqual([]);
@@ -43,7 +43,7 @@ test('a browser bundles it: nothing of Node, of ONNX Runtime or of the terminal 
   expect(imports).toEqual([]);
 });
 
-test.each(METHODS)('without Node, prune ($name) and quantize give the bytes they give under Node', async (one) => {
+test.each(METHODS)('prune ($name) and quantize give the same bytes without Node', async (one) => {
   const bytes = readFileSync(fixture('digits-vit.onnx'));
   const options = { method: 'l1', amount: one.amount, scope: one.scope } as const;
   const model = await readModel(bytes);
@@ -71,7 +71,7 @@ test.each(METHODS)('without Node, prune ($name) and quantize give the bytes they
   expect(Buffer.from(result as Uint8Array).equals(Buffer.from(sink.bytes()))).toBe(true);
 });
 
-test('what is no model is refused with a sentence', async () => {
+test('refuses a file that is not a model with a sentence', async () => {
   await expect(readModel(7 as never)).rejects.toThrow(
     'readModel: expects a path, a file URL, bytes or a Source; number',
   );
@@ -80,7 +80,7 @@ test('what is no model is refused with a sentence', async () => {
   await expect(readModel(new URL('https://example.org/m.onnx'))).rejects.toThrow('is not a file: download it first');
 });
 
-test('a model is read from a file URL and from an ArrayBuffer, and closes itself', async () => {
+test('reads a model from a file URL and from an ArrayBuffer, and closes it', async () => {
   const path = fixture('digits-mlp.onnx');
   const bytes = readFileSync(path);
   const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);

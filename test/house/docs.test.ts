@@ -1,7 +1,7 @@
 /**
- * The commands of README.md and docs/ that are fenced as `sh test` run as they stand, those of a page in one folder; so
- * do those fenced as `sh` that name a model.onnx and its calib.npz. A line that ends in a backslash goes on in the next
- * one. Commands fenced as `console test` print what stands below them.
+ * Runs the commands of README.md and docs/ that are fenced as `sh test`, those of a page in one folder. Commands fenced
+ * as `sh` that name model.onnx and its calib.npz run too. A backslash at the end continues a line. Commands fenced as
+ * `console test` must print the lines below them.
  */
 import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ function blocksOf(page: string, fence: string): string[] {
   return [...text.matchAll(new RegExp(`^\`\`\`${fence}\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].map((found) => found[1] ?? '');
 }
 
-/** One command in which the shell has nothing to do but to split it at its spaces. */
+/** A single command that the shell would only split at spaces. */
 const PLAIN = /^onnx-compress [\w ./:,=%+-]+$/;
 
 function run(line: string, cwd: string): Result {
@@ -42,11 +42,11 @@ const commands = PAGES.map(
     ] as const,
 ).filter(([, lines]) => lines.length > 0);
 
-test('there is something to run', () => {
+test('finds commands to run', () => {
   expect(commands.map(([page]) => page)).toContain('README.md');
 });
 
-test.each(PAGES)('%s: what is not run names what only its reader has', (page) => {
+test.each(PAGES)('%s: commands that are not run name files that only the reader has', (page) => {
   const idle = blocksOf(page, 'sh').filter((block) => /^onnx-compress /m.test(block));
   for (const block of idle) expect(block).toMatch(/model\.onnx|\$\{?[A-Z]+_/);
 });

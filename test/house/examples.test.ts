@@ -14,10 +14,10 @@ const { options } = ts.parseJsonConfigFileContent(
   ROOT,
 );
 
-/** Files that were read once: most of them are the same in each program. */
+/** Cache of parsed files: most of them are the same in each program. */
 const read = new Map<string, ts.SourceFile | undefined>();
 
-/** A program whose entry is `path`, which has `text` if that is given. */
+/** A program with the entry `path`, whose content is `text` if given. */
 function programOf(path: string, text?: string): ts.Program {
   const host = ts.createCompilerHost(options);
   const { getSourceFile, fileExists } = host;
@@ -58,7 +58,7 @@ function publicFunctions(): PublicFunction[] {
   });
 }
 
-/** What is wrong with the examples, each as the body of a function that has an open model. */
+/** The compile errors of the examples, each as the body of a function that has an open model. */
 function errorsOf(functions: readonly PublicFunction[]): string[] {
   const bodies = functions.flatMap(({ name, examples }) =>
     examples.map((text, index) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { ROOT } from '../support/cli.ts';
 
-/** Rooms that read what strangers wrote. */
+/** Folders whose code reads untrusted files. */
 const ROOMS = [
   'src/node',
   'src/onnx',
@@ -12,9 +12,9 @@ const ROOMS = [
   'src/passes/pack',
   'src/passes/constants',
 ];
-/** And files in other rooms that do. */
+/** Files in other folders that do so. */
 const FILES = ['src/options/written.ts', 'src/passes/recipe.ts'];
-/** Not limits of files: a window over one, and the names we give to hidden files. */
+/** Not limits on files: a window over a file, and the names of hidden files. */
 const OTHERS = new Set(['MAX_AHEAD', 'MAX_NAME', 'MAX_TAIL', 'MAX_STEM']);
 
 interface Limit {
@@ -58,13 +58,13 @@ const rows = readFileSync(join(ROOT, 'docs/limits.md'), 'utf8')
     return name === undefined ? [] : [{ name, value: Number(value), path }];
   });
 
-test('docs/limits.md has every limit of the code with its number, and no other', () => {
+test('docs/limits.md lists every limit of the code with its number, and no other', () => {
   const sorted = (list: readonly object[]): string[] => list.map((one) => JSON.stringify(one)).sort();
   expect(sorted(rows)).toEqual(sorted(limits));
   expect(limits.length).toBeGreaterThan(20);
 });
 
-test('every limit has the attack beside it', () => {
+test('docs/limits.md gives the attack for every limit', () => {
   for (const { name, path } of limits) {
     const lines = readFileSync(join(ROOT, path), 'utf8').split('\n');
     const at = lines.findIndex((line) => line.includes(`const ${name}`));

@@ -1,4 +1,4 @@
-/** The manual page says what `--help` says: dist/man/onnx-compress.1, made by the build. */
+/** The manual page dist/man/onnx-compress.1, made by the build, says what `--help` says. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -19,7 +19,7 @@ const { entriesOf, escaped, manual, partsOf } = (await import(script)) as {
 };
 const page = readFileSync(join(ROOT, 'dist/man/onnx-compress.1'), 'utf8');
 
-test('every verb has a section with each of its options, in the words of its help', () => {
+test('every verb has a section with each of its options, worded as in its help', () => {
   for (const { line, stdout } of compressEach(VERBS.map((verb) => [verb, '--help']))) {
     const [verb = ''] = line.split(' ');
     const section = page.split(`.SH ${verb.toUpperCase()}\n`)[1]?.split('.SH ')[0] ?? '';
@@ -33,7 +33,7 @@ test('every verb has a section with each of its options, in the words of its hel
   }
 });
 
-test('the other name of the program has the same page, with its own name', () => {
+test('the alias has the same page under its own name', () => {
   const other = readFileSync(join(ROOT, 'dist/man/compress.1'), 'utf8');
   const [title, ...rest] = other.split('\n');
   expect(title).toMatch(/^\.TH COMPRESS 1 /);
@@ -42,7 +42,7 @@ test('the other name of the program has the same page, with its own name', () =>
   expect(rest.slice(3)).toEqual(renamed.slice(4));
 });
 
-test('text never becomes a request of roff', () => {
+test('text never becomes a roff request', () => {
   const program =
     "onnx-compress <verb>\n\nWhat it is for.\n\nOptions:\n  --a  first\n                    .so /etc/passwd\n  --b  'br\n";
   const made = manual(program, [['x', "compress x\n\n'em dash\\n\n"]]);

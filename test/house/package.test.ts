@@ -27,10 +27,10 @@ const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as
 let files: string[] = [];
 let home = '';
 
-/** The package as a stranger has it: unpacked from its tarball, with its dependencies and none of our tools beside it. */
+/** The package as users get it: unpacked from its tarball, with its dependencies and none of our tools. */
 beforeAll(() => {
   home = folder();
-  // Without scripts: prepack would build dist/ anew under the other tests.
+  // Without scripts: prepack would rebuild dist/ while other tests use it.
   const packed = command('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', home], ROOT);
   const [one] = JSON.parse(packed) as { filename: string; files: { path: string }[] }[];
   files = (one?.files ?? []).map((file) => file.path);
@@ -51,7 +51,7 @@ function command(name: string, args: readonly string[], cwd: string): string {
   return done.stdout.toString();
 }
 
-test('the tarball holds the program, its types and its papers, and nothing else', () => {
+test('the tarball holds the program, its types, its licences and its documentation, and nothing else', () => {
   const top = new Set(files.map((path) => path.split('/')[0]));
   expect([...top].sort()).toEqual([
     'CHANGELOG.md',
@@ -76,7 +76,7 @@ test('the tarball holds the program, its types and its papers, and nothing else'
   expect(
     files.filter((path) => path.startsWith('docs/') && !/\.(md|svg)$|^docs\/guides\/clusters\//.test(path)),
   ).toEqual([]);
-  // Code is there once, in dist/bin/; the rest are types, and two lines that lead to it.
+  // Code is there once, in dist/bin/; the rest is types, and two files that import it.
   const elsewhere = files.filter((path) => path.startsWith('dist/') && !/^dist\/(bin|man)\//.test(path));
   for (const path of elsewhere) expect(path).toMatch(/\.d\.ts$|^dist\/index(\.node)?\.js$/);
   for (const path of files.filter((one) => /^dist\/bin\//.test(one)))
@@ -97,7 +97,7 @@ test('every package whose files a source map names has its licence in the packag
   }
 });
 
-test('every file of code has a source map, with our sources in it', () => {
+test('every code file has a source map that contains our sources', () => {
   const own = join(home, 'node_modules/onnx-compress');
   const code = files.filter((path) => /^dist\/bin\/.*\.js$/.test(path));
   const seen = new Set<string>();
@@ -117,7 +117,7 @@ test('every file of code has a source map, with our sources in it', () => {
   expect(seen.size).toBeGreaterThan(200);
 });
 
-test('what is bundled is no dependency, and what is not bundled is one', () => {
+test('packages that are bundled are not dependencies, and all others are', () => {
   const own = join(home, 'node_modules/onnx-compress');
   const text = readFileSync(join(own, 'THIRD-PARTY-LICENSES'), 'utf8');
   const names = [...text.matchAll(/^- (\S+) \d+\.\d+\.\d+ \([\w-]+\)$/gm)].map(([, name]) => name ?? '');
@@ -129,7 +129,7 @@ test('what is bundled is no dependency, and what is not bundled is one', () => {
     for (const [, name = ''] of text.matchAll(/(?:\bfrom|\bimport|\bimport\() ?"([^".][^"]*)"/g)) imported.add(name);
   }
   const others = [...imported].filter((name) => !isBuiltin(name));
-  // The two are asked for when they are needed, and told to be installed.
+  // These two are imported only when needed; an error says how to install them.
   expect(others.filter((name) => !['onnxruntime-node', '@huggingface/tokenizers'].includes(name))).toEqual([
     'tinypool',
   ]);
@@ -145,7 +145,7 @@ test('npm finds the manual pages, one for each name of the program', () => {
   });
 });
 
-test('npm takes the settings of the project without a warning', () => {
+test('npm accepts the settings of the project without a warning', () => {
   const env = environment();
   for (const name of Object.keys(env)) if (/^npm_/i.test(name)) delete env[name];
   const done = spawnSync('npm', ['config', 'get', 'engine-strict'], { cwd: ROOT, env });
@@ -154,7 +154,8 @@ test('npm takes the settings of the project without a warning', () => {
 });
 
 test('npm runs no install script of a dependency', () => {
-  // None is needed, and those of onnxruntime-node download 300 MB of CUDA libraries: npm before 11.16 asks only the lock.
+  // None is needed, and that of onnxruntime-node downloads 300 MB of CUDA libraries. npm before 11.16 only checks the
+  // lock.
   const lock = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
     packages: Record<string, { hasInstallScript?: boolean }>;
   };
@@ -166,7 +167,7 @@ test('npm runs no install script of a dependency', () => {
   for (const one of runtimes) expect(names).not.toContain(one);
 });
 
-test('npm pack builds, and refuses where it cannot', () => {
+test('npm pack builds, and refuses if it cannot', () => {
   const clone = folder();
   mkdirSync(join(clone, 'scripts'));
   for (const path of ['package.json', '.npmrc', 'scripts/prepare.js', 'README.md'])
@@ -178,7 +179,7 @@ test('npm pack builds, and refuses where it cannot', () => {
     /onnx-compress is not built: .*\n {2}Build it there first: npm install && npm run build/,
   );
   expect(readdirSync(clone)).not.toContain('onnx-compress-1.0.0.tgz');
-  // With the tools it runs the build; here one that makes a file.
+  // With the tools installed it runs the build; here, a build that makes a file.
   mkdirSync(join(clone, 'node_modules/typescript'), { recursive: true });
   writeFileSync(join(clone, 'build.js'), FAKE_BUILD);
   const scripts = { ...manifest.scripts, build: 'node build.js' };
@@ -194,7 +195,7 @@ const FAKE_BUILD = `
   writeFileSync('dist/bin/start.js', '');
   console.log('built');`;
 
-test('the three lines of the README work where only its own dependencies are', () => {
+test("the three lines of the README work with only the package's own dependencies", () => {
   const code = `
     import { prune, quantize, readModel, transform, writeModel } from 'onnx-compress';
     const model = await readModel(process.argv[2]);
@@ -215,7 +216,7 @@ test('the three lines of the README work where only its own dependencies are', (
   );
 });
 
-test('a CommonJS program requires it, a browser bundles the core of it', async () => {
+test('a CommonJS program can require it, and a browser can bundle its core', async () => {
   writeFileSync(
     join(home, 'example.cjs'),
     `const { prune, readModel } = require('onnx-compress'); console.log(typeof prune, typeof readModel);`,
@@ -230,11 +231,11 @@ test('a CommonJS program requires it, a browser bundles the core of it', async (
   expect(outputFiles[0]?.text).not.toMatch(/getBuiltinModule|createRequire/);
 });
 
-test('npm may run the scripts of the package: there is nothing to prepare', () => {
+test("npm may run the package's scripts, which find nothing to prepare", () => {
   command('npm', ['run', 'prepare'], join(home, 'node_modules/onnx-compress'));
 });
 
-test('the command runs from there and knows its version', () => {
+test('the installed command runs and prints its version', () => {
   const bin = join(home, 'node_modules/onnx-compress/bin/compress.js');
   expect(readFileSync(bin, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/);
   const [own, runs] = command(process.execPath, [bin, '--version'], home).split('\n');

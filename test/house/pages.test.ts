@@ -1,4 +1,6 @@
-/** What the pages say of themselves: links lead somewhere, lines are short, the table of README.md is part of the whole one. */
+/**
+ * The form of the pages: links lead somewhere, lines are short, the table of README.md is part of docs/measured.md.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -15,7 +17,7 @@ const PAGES = [
 const textOf = (page: string): string => readFileSync(join(ROOT, page), 'utf8');
 const withoutCode = (text: string): string => text.replaceAll(/^```[\s\S]*?^```$/gm, '');
 
-/** What GitHub calls the headings of a page. */
+/** The anchors that GitHub gives the headings of a page. */
 function anchorsOf(page: string): readonly string[] {
   const headings = withoutCode(textOf(page)).matchAll(/^#+ (.+)$/gm);
   return [...headings].map(([, heading = '']) =>
@@ -26,7 +28,7 @@ function anchorsOf(page: string): readonly string[] {
   );
 }
 
-test.each(PAGES)('%s: links lead to files and headings that are there', (page) => {
+test.each(PAGES)('%s: links lead to files and headings that exist', (page) => {
   const links = [...withoutCode(textOf(page)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
   const wrong = links.filter((link) => {
     if (/^(https?|mailto):/.test(link)) return false;
@@ -38,14 +40,14 @@ test.each(PAGES)('%s: links lead to files and headings that are there', (page) =
   expect(wrong).toEqual([]);
 });
 
-test.each(PAGES)('%s: no line but those of tables has more than 120 characters', (page) => {
+test.each(PAGES)('%s: no line except table rows has more than 120 characters', (page) => {
   const long = textOf(page)
     .split('\n')
     .filter((line) => line.length > 120 && !line.startsWith('|'));
   expect(long).toEqual([]);
 });
 
-test('the index leads to every page', () => {
+test('the index links to every page', () => {
   const index = textOf('docs/README.md');
   for (const page of PAGES.filter((one) => one.startsWith('docs/') && one !== 'docs/README.md'))
     expect(index).toContain(`](${page.slice('docs/'.length)})`);

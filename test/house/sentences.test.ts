@@ -14,7 +14,7 @@ function readingLines(text: string): string[] {
   return text.split('\n').filter((line) => READS.some((one) => one.test(line)));
 }
 
-test('nothing is decided by what a sentence says', () => {
+test('no code depends on the text of a sentence', () => {
   const folder = join(ROOT, 'src');
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((one) => one.endsWith('.ts'))) {
     expect([name, readingLines(readFileSync(join(folder, name), 'utf8'))]).toEqual([name, []]);
@@ -28,6 +28,6 @@ test.each([
   'hint === IS_DATA',
   'facts.includes(NO_CLASSES)',
   '/too early/.test(cause.hint)',
-])('`%s` would be found', (line) => {
+])('detects `%s`', (line) => {
   expect(readingLines(line)).toEqual([line]);
 });

@@ -1,4 +1,4 @@
-/** What a command loads before it works: few files, and nothing of what it was not asked for. */
+/** What a command loads before it starts work: few files, and nothing that it does not need. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from '@jest/globals';
@@ -34,16 +34,16 @@ interface SourceMap {
   readonly sources: string[];
 }
 
-/** What only data, ONNX Runtime and drawing need. */
+/** Modules that only data, ONNX Runtime and drawing need. */
 const LATER = /^src\/node\/(data|runtime|activations)\/|^node_modules\/(ndarray|yauzl|fflate|cli-progress)\//;
 
-// Each file costs the start most of a millisecond.
+// Each file adds most of a millisecond to the start.
 test.each([
   ['--version', [], 10],
   ['copy', [], 16],
   ['quantize', ['--int8'], 22],
   ['prune', ['--l1', '0.4'], 22],
-])('%s loads few files, and nothing that data needs', (verb, options, most) => {
+])('%s loads few files, and no code for data', (verb, options, most) => {
   const model = verb === '--version' ? [] : [fixture('digits-mlp.onnx'), '-o', join(home, `${verb}.onnx`)];
   const { files, modules } = loadedBy(verb, ...options, ...model);
   expect(modules.filter((path) => LATER.test(path))).toEqual([]);

@@ -1,6 +1,6 @@
 /**
- * A verb that is in the table of verbs is everywhere a user looks for one, and what it writes with `--json` has the
- * schema of its type.
+ * A verb in the table of verbs is in every place where users look for it, and its `--json` output matches the schema of
+ * its type.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,10 +16,10 @@ const { options } = ts.parseJsonConfigFileContent(
   ts.sys,
   ROOT,
 );
-/** Files that were read once: most of them are the same in each program. */
+/** Cache of parsed files: most of them are the same in each program. */
 const read = new Map<string, ts.SourceFile | undefined>();
 
-/** The program, with the texts of some of its files changed. */
+/** The program, with the text of some files replaced. */
 function programOf(changed: ReadonlyMap<string, string> = new Map()): ts.Program {
   const host = ts.createCompilerHost(options);
   const { getSourceFile } = host;
@@ -32,10 +32,10 @@ function programOf(changed: ReadonlyMap<string, string> = new Map()): ts.Program
   return ts.createProgram([join(ROOT, 'src/cli/main.ts')], options, host);
 }
 
-/** Verbs that the index says all there is about. */
+/** Verbs that the index covers completely. */
 const WITHOUT_PAGE = ['copy'];
 
-test('every verb has a row in docs/README.md, which leads to a page about it', () => {
+test('every verb has a row in docs/README.md that links to its page', () => {
   const rows = [...textOf('docs/README.md').matchAll(/^\| (?:\[`(\w+)`\]\(([^)]+)\)|`(\w+)`) \| \w/gm)];
   const pages = new Map(rows.map(([, linked, page, plain]) => [linked ?? plain ?? '', page]));
   expect([...pages.keys()].sort()).toEqual([...VERBS].sort());
@@ -67,7 +67,7 @@ test('help, completion, the manual page and the list of options have every verb'
   expect(options).toEqual(VERBS);
 });
 
-test('with the name of a new verb alone, the type checker asks for the files that CONTRIBUTING.md names', () => {
+test('given only the name of a new verb, the type checker reports the files that CONTRIBUTING.md names', () => {
   const verbs = join(ROOT, 'src/options/verbs.ts');
   const changed = textOf('src/options/verbs.ts')
     .replace("  'prune',\n", "  'prune',\n  'shrink',\n")
@@ -81,13 +81,13 @@ test('with the name of a new verb alone, the type checker asks for the files tha
   expect(paths.sort()).toEqual(named.filter((path) => !path.startsWith('src/index')).sort());
 });
 
-test('the files that CONTRIBUTING.md names for a new verb are there', () => {
+test('the files that CONTRIBUTING.md names for a new verb exist', () => {
   const named = [...textOf('CONTRIBUTING.md').matchAll(/`((?:src|test|docs|scripts|fixtures)\/[\w./-]*)`/g)];
   expect(named.length).toBeGreaterThan(8);
   for (const [, path = ''] of named) expect([path, existsSync(join(ROOT, path))]).toEqual([path, true]);
 });
 
-test('the schemas of --json are those of its types: node scripts/schemas.js', async () => {
+test('the schemas of --json match its types (otherwise run node scripts/schemas.js)', async () => {
   const script: string = join(ROOT, 'scripts/schemas.js');
   const { documentSchemas } = (await import(script)) as {
     documentSchemas(program: ts.Program): Map<string, string>;
@@ -102,7 +102,7 @@ test('the schemas of --json are those of its types: node scripts/schemas.js', as
   for (const verb of VERBS) expect(page).toContain(`\`${verb}\``);
 });
 
-/** A schema without its words, which a comment may say better at any time. */
+/** A schema without its descriptions, which may be reworded at any time. */
 function structureOf(text: string): unknown {
   return JSON.parse(text, (key, value) => (key === 'description' && typeof value === 'string' ? undefined : value));
 }

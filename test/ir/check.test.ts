@@ -1,4 +1,4 @@
-/** What is no model is told from what is only written in an unusual order; ONNX Runtime says the same of each. */
+/** Distinguishes invalid models from valid ones in an unusual order; ONNX Runtime agrees on each. */
 import { describe, expect, test } from '@jest/globals';
 import { prune, transform } from '../../src/index.node.ts';
 import { checkModel } from '../../src/ir/check.ts';
@@ -194,7 +194,7 @@ const FINE: readonly (readonly [string, ModelSpec])[] = [
 
 const run = (spec: ModelSpec) => runModel(buildModel(spec), { x: feed([1, 2], Float32Array.of(1, -2)) });
 
-describe('what is no model', () => {
+describe('refuses a model with', () => {
   test.each(BROKEN)('%s', async (_, spec, sentence) => {
     const broken = await modelOf(spec);
     expect(() => checkModel(broken)).toThrow(expect.objectContaining({ code: 'malformed', message: sentence }));
@@ -202,14 +202,14 @@ describe('what is no model', () => {
   });
 });
 
-describe('what is one', () => {
+describe('accepts a model with', () => {
   test.each(FINE)('%s', async (_, spec) => {
     checkModel(await modelOf(spec));
     await run(spec);
   });
 });
 
-test('transform looks before it changes anything', async () => {
+test('transform checks a model before it changes anything', async () => {
   const broken = await modelOf(model([multiply], { outputs: { y: f32(), z: f32() } }));
   await expect(transform(broken, prune({ method: 'l1', amount: 0.5 }))).rejects.toThrow(
     "nothing produces the output 'z'",
@@ -220,20 +220,20 @@ describe('inOrder', () => {
   const order = (needs: Readonly<Record<string, readonly string[]>>): Ordered<string> =>
     inOrder(Object.keys(needs), (one) => needs[one] ?? []);
 
-  test('each comes after what it needs', () => {
+  test('puts each node after those it depends on', () => {
     expect(order({ c: ['b', 'a'], b: ['a', 'elsewhere'], a: [] })).toEqual({
       ordered: ['a', 'b', 'c'],
       circle: undefined,
     });
   });
 
-  test('a circle is told from what waits for it', () => {
+  test('tells the nodes of a cycle from those that depend on it', () => {
     const { ordered, circle } = order({ end: ['b'], a: ['b'], b: ['a', 'free'], free: [] });
     expect(ordered).toEqual(['free']);
     expect(new Set(circle)).toEqual(new Set(['a', 'b']));
   });
 
-  test('a hundred thousand in a row', () => {
+  test('handles a chain of a hundred thousand nodes', () => {
     const many = Array.from({ length: 100_000 }, (_, at) => at);
     expect(inOrder(many, (one) => [one + 1]).ordered[0]).toBe(99_999);
     expect(inOrder(many, (one) => [(one + 1) % 100_000]).circle).toHaveLength(100_000);

@@ -32,18 +32,18 @@ const SPEC: ModelSpec = {
   ],
 };
 
-test('a clone says what its model says, and holds the same leaves', async () => {
+test('a clone equals its model, and shares its leaves', async () => {
   const model = await modelOf(SPEC);
   const own = cloneModel(model);
   expect(print(own)).toBe(print(model));
   expect(await own.header()).toEqual(await model.header());
   expect(own.graph.initializers.get('w')).toBe(model.graph.initializers.get('w'));
   expect(own.graphs().map((graph) => graph.parent?.name)).toEqual(model.graphs().map((graph) => graph.parent?.name));
-  // Captures are found in the clone's own bodies.
+  // Captured values are found in the clone's own bodies.
   expect(own.graph.uses('w').map((use) => use.graph)).toEqual([[...own.graph.bodies][1]]);
 });
 
-test('what is changed in one stays in the other as it was: bodies, functions and the model too', async () => {
+test('changes to one do not affect the other: bodies, functions and the model itself', async () => {
   const model = await modelOf(SPEC);
   const own = cloneModel(model);
   const before = print(model);

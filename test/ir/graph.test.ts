@@ -17,7 +17,7 @@ const branch = (output: string, body: Graph): Node =>
   });
 
 describe('replacing and inserting', () => {
-  test('keep the order and who reads what', () => {
+  test('keep the order of nodes and the uses of values', () => {
     const a = node('a', 'x', 'w');
     const b = node('b', 'a', 'w', 'w');
     const graph = new Graph({ nodes: [a, b], initializers: [scalar('w')], outputs: [{ name: 'b' }] });
@@ -36,7 +36,7 @@ describe('replacing and inserting', () => {
     expect(graph.producer('b')).toBeUndefined();
   });
 
-  test('a list of uses given out does not change', () => {
+  test('leave a list of uses that was returned before unchanged', () => {
     const a = node('a', 'w');
     const graph = new Graph({ nodes: [a] });
     const before = graph.uses('w');
@@ -45,7 +45,7 @@ describe('replacing and inserting', () => {
     expect(readers(graph, 'w')).toEqual(['a:0', 'b:0']);
   });
 
-  test('refuse nodes that are not there, or there already', () => {
+  test('refuse nodes that are missing, or already present', () => {
     const a = node('a');
     const graph = new Graph({ nodes: [a] });
     expect(() => graph.removeNode(node('a'))).toThrow("node '' (Op) is not in this graph");
@@ -54,7 +54,7 @@ describe('replacing and inserting', () => {
     expect(order(graph)).toEqual(['a']);
   });
 
-  test('a body stays while some node holds it', () => {
+  test('keep a body as long as some node has it', () => {
     const body = new Graph({ nodes: [node('t', 'w')] });
     const old = branch('y', body);
     const graph = new Graph({ nodes: [old] });
@@ -66,11 +66,11 @@ describe('replacing and inserting', () => {
     expect(graph.bodies.size).toBe(0);
   });
 
-  test('a function takes no initializer', () => {
+  test('refuse an initializer in a function', () => {
     expect(() => new Graph({ kind: 'function' }).setInitializer(scalar('w'))).toThrow('a function holds its weights');
   });
 
-  test('inputs of one name are both kept until the name is removed', () => {
+  test('keep two inputs of one name until the name is removed', () => {
     const graph = new Graph({ inputs: [{ name: 'x' }, { name: 'x' }, { name: 'y' }] });
     expect(graph.inputs.length).toBe(3);
     graph.removeInput('x');
@@ -79,7 +79,7 @@ describe('replacing and inserting', () => {
 });
 
 describe('unique names', () => {
-  test('collide with nothing: values, nodes, inputs, bodies, what was asked for and what came later', () => {
+  test('collide with no value, node, input or body, nor with names handed out or added later', () => {
     const body = new Graph({ nodes: [{ ...node('inner', 'captured'), name: 'n' }], initializers: [scalar('held')] });
     const graph = new Graph({ nodes: [branch('y', body)], inputs: [{ name: 'x' }], valueInfo: [{ name: 'v' }] });
     for (const name of ['inner', 'captured', 'n', 'held', 'y', 'x', 'v', '']) {
@@ -110,8 +110,8 @@ describe('20,000 nodes that share one weight', () => {
   const count = 20_000;
   const nodes = Array.from({ length: count }, (_, index) => node(`h${index + 1}`, `h${index}`, 'w'));
 
-  // Quadratic work would need minutes here, and the test its timeout.
-  test('are replaced, named and put first in linear time', () => {
+  // Quadratic work would take minutes here, beyond the test's timeout.
+  test('are replaced, named and moved to the front in linear time', () => {
     const graph = new Graph({ nodes, initializers: [scalar('w')] });
     for (const one of nodes) graph.replaceNode(one, { ...one, name: graph.uniqueName('same') });
     for (let index = 0; index < count; index++) graph.insertFirst(node(`c${index}`, 'w'));
@@ -123,7 +123,7 @@ describe('20,000 nodes that share one weight', () => {
   }, 5000);
 });
 
-test('typeOf says what the file states, from the inside outwards', () => {
+test('typeOf gives the type that the file states, searching from the inner graph outwards', () => {
   const body = new Graph({ valueInfo: [{ name: 'inner', dtype: 'int8' }] });
   const graph = new Graph({
     nodes: [branch('y', body)],
@@ -138,12 +138,12 @@ test('typeOf says what the file states, from the inside outwards', () => {
   expect(graph.typeOf('inner')).toBeUndefined();
 });
 
-test('attribute shorthands are what a file would give', () => {
+test('attribute shorthands equal attributes read from a file', () => {
   expect(attribute.ints('axes', [0, -1])).toEqual({ name: 'axes', type: 'ints', value: [0n, -1n] });
   expect(attribute.int('axis', 2)).toEqual({ name: 'axis', type: 'int', value: 2n });
 });
 
-test('initializers are replaced where they stood; new ones and sparse ones follow', () => {
+test('replaced initializers keep their place; new and sparse ones follow', () => {
   const graph = new Graph({ initializers: [scalar('a'), scalar('b'), scalar('c')] });
   graph.replaceInitializers(
     new Map([

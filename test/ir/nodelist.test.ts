@@ -5,7 +5,7 @@ import { NodeList } from '../../src/ir/nodelist.ts';
 
 const make = (name: string): Node => createNode({ name, opType: 'Op', inputs: [], outputs: [] });
 
-test('does what an array does', () => {
+test('behaves like an array', () => {
   const step = fc.record({ insert: fc.boolean(), at: fc.nat() });
   fc.assert(
     fc.property(fc.nat(5), fc.array(step, { maxLength: 40 }), (start, steps) => {
@@ -29,7 +29,7 @@ test('does what an array does', () => {
   );
 });
 
-test('gives the same array until something changes', () => {
+test('returns the same array until something changes', () => {
   const list = new NodeList([make('a')]);
   const before = list.toArray();
   expect(list.toArray()).toBe(before);

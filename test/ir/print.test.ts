@@ -13,13 +13,16 @@ const names = (readdirSync(fixtures, { recursive: true }) as string[])
   .filter((name) => name.endsWith('.onnx') && !name.startsWith('malformed'))
   .map((name) => name.slice(0, -'.onnx'.length));
 
-test.each(names)('fixtures/%s.txt is what the model prints (else: node scripts/print-fixtures.js)', async (name) => {
-  const model = await readModel(`${fixtures}${name}.onnx`);
-  expect(print(model)).toBe(await readFile(`${fixtures}${name}.txt`, 'utf8'));
-  await model.close();
-});
+test.each(names)(
+  'fixtures/%s.txt is the printed model (otherwise run node scripts/print-fixtures.js)',
+  async (name) => {
+    const model = await readModel(`${fixtures}${name}.onnx`);
+    expect(print(model)).toBe(await readFile(`${fixtures}${name}.txt`, 'utf8'));
+    await model.close();
+  },
+);
 
-test('every kind of attribute has a form', () => {
+test('prints every kind of attribute', () => {
   const body = new Graph({
     name: 'b',
     nodes: [createNode({ opType: 'Neg', inputs: ['x'], outputs: ['r'] })],

@@ -22,7 +22,7 @@ test('dtypes have the numbers of TensorProto.DataType', () => {
   expect(DTYPES.filter(isFloat)).toEqual(['float32', 'float16', 'float64', 'bfloat16']);
 });
 
-test('elements under a byte are packed, the last byte padded', () => {
+test('elements of less than a byte are packed, and the last byte is padded', () => {
   expect([0, 1, 2, 3].map((count) => byteLengthOf('int4', count))).toEqual([0, 1, 1, 2]);
   expect([1, 4, 5].map((count) => byteLengthOf('uint2', count))).toEqual([1, 1, 2]);
   expect(byteLengthOf('complex128', 3)).toBe(48);
@@ -30,7 +30,7 @@ test('elements under a byte are packed, the last byte padded', () => {
   expect([elementCount([]), elementCount([2, 3]), elementCount([2, 0])]).toEqual([1, 6, 0]);
 });
 
-test('a constant is a view of what it was given and must fit', async () => {
+test('a constant is a view of the given array, whose size must fit', async () => {
   const data = Float32Array.of(1, 2, 3);
   const tensor = constant('w', 'float32', [2], data.subarray(1));
   expect(tensor.byteLength).toBe(8);
@@ -38,7 +38,7 @@ test('a constant is a view of what it was given and must fit', async () => {
   expect(() => constant('w', 'float32', [2], data)).toThrow('w: 12 bytes were given; float32 [2] needs 8');
 });
 
-test('a derived tensor computes each time it is asked, and keeps its promise', async () => {
+test('a derived tensor is computed at each load, and its size is checked', async () => {
   let count = 0;
   const tensor = derived('w', 'int8', [1], async () => Int8Array.of(count++));
   expect([tensor.byteLength, count]).toEqual([1, 0]);

@@ -3,7 +3,7 @@ import { constant, derived, view } from '../../src/index.ts';
 import { f32 } from '../support/build.ts';
 import { modelOf } from '../support/model.ts';
 
-test('a tensor is seen with dims and strides, and its channels without a copy', async () => {
+test('a tensor has a view with dims and strides, and its channels need no copy', async () => {
   const filters = Float32Array.from({ length: 24 }, (_, at) => at);
   const weight = constant('w', 'float32', [2, 3, 4], filters);
   const seen = await weight.view();
@@ -12,12 +12,12 @@ test('a tensor is seen with dims and strides, and its channels without a copy', 
   expect([channel.shape, channel.get(1, 0), channel.data === seen.data]).toEqual([[2, 4], 16, true]);
   expect(seen.transpose(1, 0, 2).get(2, 1, 3)).toBe(23);
   expect([seen.hi(1, 2, 2).size, seen.lo(1, 0, 0).get(0, 0, 0)]).toEqual([4, 12]);
-  // A copy: the tensor stays as it is.
+  // The view is a copy: the tensor does not change.
   seen.set(0, 0, 0, 7);
   expect(filters[0]).toBe(0);
 });
 
-test('however a tensor was made it shows its elements, under another name too', async () => {
+test('shows the elements of any kind of tensor, also under another name', async () => {
   const half = derived('d', 'float32', [2], async () => Float32Array.of(0.5, 1));
   expect((await half.view()).get(0)).toBe(0.5);
   expect((await { ...half, name: 'e' }.view()).get(1)).toBe(1);
@@ -31,7 +31,7 @@ test('however a tensor was made it shows its elements, under another name too', 
   expect((await model.graph.initializers.get('w')?.view())?.shape).toEqual([2, 2]);
 });
 
-test('every type of whole bytes, whatever its bytes begin at', async () => {
+test('reads every type of whole bytes at any alignment', async () => {
   const odd = new Uint8Array(new ArrayBuffer(9), 1);
   odd.set([1, 0, 0, 0, 2, 0, 0, 0]);
   expect((await view(constant('n', 'int32', [2], odd))).get(1)).toBe(2);

@@ -11,7 +11,7 @@ import {
   writeValues,
 } from '../../src/kernels/bitmask.ts';
 
-/** Elements of which about half are the fill, one element after the other as bytes, at an odd place in memory. */
+/** Elements as bytes, about half of them the fill, at an unaligned place in memory. */
 const cases = fc
   .record({
     size: fc.constantFrom<ElementBytes[]>(1, 2, 4, 8),
@@ -23,7 +23,7 @@ const cases = fc
     const own = size === 1 ? fill : 0;
     const elements = kinds.map((kind, index) => {
       const element = new Uint8Array(size);
-      // Only in its last byte, as −0 and small exponents are; only in its first; or all over.
+      // Nonzero only in the last byte, like −0 and small exponents; only in the first; or in all.
       if (kind === 1) element[size - 1] = 0x80;
       else if (kind === 2) element[0] = index + 1;
       else if (kind === 3) element.fill(0xa5);
@@ -41,8 +41,8 @@ const cases = fc
 
 const isFill = (element: Uint8Array, first: Uint8Array): boolean => Buffer.compare(element, first) === 0;
 
-describe('mask and values', () => {
-  test('are those of a walk over the elements, and give them back', () => {
+describe('masks and values', () => {
+  test('equal those of a loop over the elements, and restore them', () => {
     fc.assert(
       fc.property(cases, ({ bytes, size, fill, elements, first }) => {
         const kept = elements.filter((one) => !isFill(one, first));
@@ -66,7 +66,7 @@ describe('mask and values', () => {
     );
   });
 
-  test('positions are int64, from any start', () => {
+  test('have int64 positions, from any start', () => {
     fc.assert(
       fc.property(
         cases,
@@ -82,7 +82,7 @@ describe('mask and values', () => {
   });
 });
 
-test('of floats only +0 is left out', () => {
+test('omit only +0 among floats', () => {
   const floats = Float32Array.of(0, -0, Number.NaN, 2 ** -149, -1);
   const bytes = new Uint8Array(floats.buffer);
   const bits = new Uint8Array(1);
@@ -90,7 +90,7 @@ test('of floats only +0 is left out', () => {
   expect(bits[0]).toBe(0b11110);
 });
 
-test('bytes are counted by value', () => {
+test('counts bytes by value', () => {
   const counts = new Float64Array(256);
   countBytes(Uint8Array.of(7, 0, 7, 255), counts);
   countBytes(Uint8Array.of(7), counts);

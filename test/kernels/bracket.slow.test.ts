@@ -1,4 +1,6 @@
-/** Selection between two magnitudes: the SIMD kernel is the reference, and the threshold is that of the radix selection. */
+/**
+ * Selection between two magnitudes: the SIMD kernel equals the reference, and the threshold equals radix selection.
+ */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import {
@@ -35,7 +37,7 @@ async function byRadix(data: Float32Array, count: number): ReturnType<typeof sel
   return selectThreshold(once, 2, count, addDigits);
 }
 
-/** What the kernel of an arena says of data in it, with bytes behind its room that must stay. */
+/** The result of an arena's kernel, with bytes after its room that must not change. */
 function counted(arena: Arena, data: Float32Array, bracket: Bracket, room: number, shift: number): unknown {
   const mark = arena.mark();
   const at = arena.allocate(data.byteLength + 64) + 4 * shift;
@@ -51,7 +53,7 @@ function counted(arena: Arena, data: Float32Array, bracket: Bracket, room: numbe
 describe('countWithin', () => {
   const bits = fc.oneof(fc.integer({ min: 1, max: 0x7fffffff }), fc.constantFrom(1, 0x3f000000, 0x7f800000));
 
-  it('is the reference, whatever the alignment, and writes nothing behind its room', () => {
+  it('equals the reference at any alignment, and writes nothing after its room', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 200 }),
@@ -72,7 +74,7 @@ describe('countWithin', () => {
     );
   });
 
-  it('is the reference over several blocks, few or all inside', () => {
+  it('equals the reference over several blocks, with few or all elements inside', () => {
     const data = filled(20_011, 7, SPECIALS);
     for (const high of [1, 0x3f000000, 0x7fffffff]) {
       const bracket = { low: 1, high };
@@ -88,7 +90,7 @@ describe('countWithin', () => {
   });
 });
 
-it('chunks together give what the whole gives', () => {
+it('gives the same for chunks as for the whole', () => {
   const data = filled((1 << 19) + 333, 3, SPECIALS);
   const bracket = { low: 0x3e800000, high: 0x3ea00000 };
   const expected = within(magnitudes(data), bracket, data.length);
@@ -97,12 +99,12 @@ it('chunks together give what the whole gives', () => {
   const bytes = new Uint8Array(data.buffer);
   const read = (into: Uint8Array, at: number): void => into.set(bytes.subarray(at, at + into.length));
   const everything = perform(withinSteps(simd, data.length, { low: 1, high: 0x7fffffff }), read, () => {});
-  // More lie inside than there is room for: all are counted, the first are kept.
+  // More are inside than there is room for: all are counted, and the first are kept.
   expect(everything.count).toBe(data.length - everything.zeros);
   expect(everything.inside.length).toBeLessThan(everything.count);
 });
 
-it('nthSmallest is sorting and taking', () => {
+it('nthSmallest equals sorting', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 200 }), (list) => {
       const sorted = [...list].sort((a, b) => a - b);
@@ -114,7 +116,7 @@ it('nthSmallest is sorting and taking', () => {
   );
 });
 
-it('thresholdWithin finds what the radix selection finds, ties included, or says that it cannot', async () => {
+it('thresholdWithin equals radix selection, ties included, or reports that it cannot decide', async () => {
   let known = 0;
   await fc.assert(
     fc.asyncProperty(
@@ -146,11 +148,11 @@ it('thresholdWithin finds what the radix selection finds, ties included, or says
   expect(known).toBeGreaterThan(50);
 });
 
-it('long lists, also where the few values that are looked at first mislead', async () => {
+it('selects from long lists, even if the values sampled first are misleading', async () => {
   const length = 50_000;
   const bracket = { low: 1, high: 0x7f7fffff };
   const plain = filled(length, 3, []);
-  // Every 25th of all values is looked at, and in one list these are larger than all others.
+  // Every 25th value is sampled, and in one list these are larger than all others.
   const misleading = plain.map((value, index) => (index % 25 === 0 ? 1000 + value : value));
   const constant = new Float32Array(length).fill(0.5);
   for (const data of [plain, misleading, constant]) {
@@ -164,12 +166,12 @@ it('long lists, also where the few values that are looked at first mislead', asy
   }
 });
 
-it('a larger tensor has more pieces, between two bounds', () => {
+it('takes more pieces from a larger tensor, between two bounds', () => {
   expect([1000, 768 ** 2, 4096 ** 2, 16 * 4096 ** 2, 2 ** 31].map(samplePieces)).toEqual([16, 36, 256, 1456, 4096]);
   expect(samplePieces(2 ** 40)).toBe(4096);
 });
 
-it('a list that was cut off is not trusted', () => {
+it('does not use a list that was cut off', () => {
   const data = filled(100, 1, [0.5]);
   const bracket = { low: 1, high: 0x7f7fffff };
   expect(thresholdWithin([within(magnitudes(data), bracket, 1000)], 50)).toBeDefined();
@@ -181,7 +183,7 @@ describe('bracketOf', () => {
   const PIECES = 64;
   const SEEDS = 6;
 
-  /** The share of brackets that hold their threshold, and the largest share of the elements inside one. */
+  /** The share of brackets that contain their threshold, and the largest share of elements inside one. */
   function tried(make: (index: number, seed: number) => number, share: number): { held: number; widest: number } {
     let [held, widest] = [0, 0];
     for (let seed = 1; seed <= SEEDS; seed++) {
@@ -203,26 +205,26 @@ describe('bracketOf', () => {
     return ((state ^ (state >>> 15)) >>> 0) / 2 ** 32 - 0.5;
   };
 
-  it.each([0.01, 0.4, 0.95])('of independent elements holds the share %p, and little else', (share) => {
+  it.each([0.01, 0.4, 0.95])('contains the share %p of independent elements, and little else', (share) => {
     const { held, widest } = tried(noise, share);
     expect(held).toBe(1);
     expect(widest).toBeLessThan(0.05);
   });
 
-  it('of rows with scales of their own is as wide as that needs', () => {
+  it('is wide enough for rows with different scales', () => {
     const scaled = (index: number, seed: number): number =>
       noise(index, seed) * 2 ** (8 * noise(Math.floor(index / 1024), seed + 99));
     expect(tried(scaled, 0.4).held).toBe(1);
   });
 
-  it('reaches to the end where nearly all, or nearly nothing, is wanted', () => {
+  it('reaches to the end if nearly all or nearly none are selected', () => {
     const sample = Uint32Array.from({ length: 1024 }, (_, index) => index + 5);
     expect(bracketOf(sample, 1).high).toBe(0x7f800000);
     expect(bracketOf(sample, 0).low).toBe(1);
   });
 });
 
-it('sample starts rise, fit, and do not fall on one column', () => {
+it('sample starts ascend, fit, and do not all lie in one column', () => {
   const starts = sampleStarts(4096 * 4096, 256);
   expect([...starts].sort((a, b) => a - b)).toEqual(starts);
   expect(Math.max(...starts)).toBeLessThanOrEqual(4096 * 4096 - SAMPLE_PIECE);
@@ -231,7 +233,7 @@ it('sample starts rise, fit, and do not fall on one column', () => {
   expect(sampleStarts(100, 3)).toEqual([0, 0, 0]);
 });
 
-it('the reference kernels collect without a bound', () => {
+it('the reference kernels collect any number of elements', () => {
   const data = filled(5000, 2, [0.5]);
   const found = magnitudeReference.within(magnitudes(data), { low: 1, high: 0x7f7fffff });
   expect(found.inside.length).toBe(found.count);

@@ -27,7 +27,7 @@ describe('inverseFactor', () => {
     for (let index = 0; index < n * n; index++) expect(a[index]).toBeCloseTo(expected[index] as number, 9);
   });
 
-  test('a matrix by hand: [[4, 2], [2, 2]] has the inverse [[.5, -.5], [-.5, 1]]', () => {
+  test('inverts [[4, 2], [2, 2]] to [[.5, -.5], [-.5, 1]]', () => {
     const a = Float64Array.of(4, 2, 2, 2);
     expect(multiplyHere(inverseFactor(a, 2))).toBe(true);
     const root = Math.SQRT1_2;
@@ -42,7 +42,7 @@ describe('inverseFactor', () => {
     ['zero', [0, 0, 0, 0]],
     ['NaN', [Number.NaN, 0, 0, 1]],
     ['infinite', [Number.POSITIVE_INFINITY, 0, 0, 1]],
-  ])('%s has none', (_, values) => {
+  ])('is undefined for %s', (_, values) => {
     expect(multiplyHere(inverseFactor(Float64Array.from(values), 2))).toBe(false);
   });
 });

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { Cut } from '../../src/kernels/cut.ts';
 
-/** Random choices with random costs, and the least that any of all ways to choose costs. */
+/** Random choices with random costs, compared with the least cost over all choices. */
 function trial(seed: number): void {
   let state = seed;
   const random = (most: number): number => {
@@ -13,7 +13,7 @@ function trial(seed: number): void {
   const ids = costs.map(({ chosen, left }) => cut.add(chosen, left));
   const pairs = Array.from({ length: 10 }, () => ({ one: random(7), other: random(7), cost: random(12) }));
   for (const { one, other, cost } of pairs) cut.pair(ids[one] as number, ids[other], cost);
-  // What must not be: one without the other.
+  // A constraint: one must not be chosen without the other.
   const rule = { one: random(7), other: random(7) };
   cut.pair(ids[rule.one] as number, ids[rule.other]);
   const price = (of: (at: number) => boolean): number => {
@@ -26,17 +26,17 @@ function trial(seed: number): void {
   expect(price((at) => chosen(ids[at] as number))).toBe(least);
 }
 
-test('what is chosen costs the least of all ways to choose', () => {
+test('chooses the least total cost', () => {
   for (let seed = 1; seed <= 200; seed++) trial(seed);
 });
 
-test('of two ways that cost the same fewer are chosen', () => {
+test('chooses fewer elements if two choices cost the same', () => {
   const cut = new Cut();
   const one = cut.add(5, 5);
   expect(cut.solve()(one)).toBe(false);
 });
 
-test('what never may be is not, whatever it would save', () => {
+test('never chooses a forbidden element, whatever it would save', () => {
   const cut = new Cut();
   const one = cut.add(0, 1e9);
   cut.pair(one, undefined);

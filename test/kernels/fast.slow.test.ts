@@ -1,4 +1,4 @@
-/** The WebAssembly kernels over whole tensors give bit for bit what the reference gives. */
+/** The WebAssembly kernels give the same as the reference for whole tensors, bit for bit. */
 import { describe, expect, test } from '@jest/globals';
 import { magnitudeReference, reference } from '../../src/kernels/choose.ts';
 import * as fast from '../../src/kernels/fast.ts';
@@ -9,7 +9,7 @@ import { type Magnitudes, selectThreshold } from '../../src/kernels/magnitude.ts
 import { hasSimd } from '../../src/kernels/simd/load.ts';
 import { randomFloats } from '../support/random.ts';
 
-/** Shapes with chunks that end inside rows, rows longer than a chunk, one row, one column, and nothing left over. */
+/** Shapes with chunks that end inside rows, rows longer than a chunk, one row, one column, and no remainder. */
 const SHAPES: readonly (readonly [dims: readonly number[], axis: number | undefined])[] = [
   [[1100, 513], 1],
   [[2, 525_000], 1],
@@ -23,7 +23,7 @@ const SHAPES: readonly (readonly [dims: readonly number[], axis: number | undefi
   [[1, 2, 524_291], 1],
 ];
 
-/** Made once: making them takes longer than all else here. */
+/** Generated once, because that takes longer than everything else here. */
 const base = randomFloats([1_050_000]);
 const floats = (count: number): Float32Array => base.slice(0, count);
 
@@ -37,18 +37,18 @@ describe.each(SHAPES)('[%p] along %p', (dims, axis) => {
   const data = floats(elements(dims));
   data[data.length - 1] = 3.5;
 
-  test('the same ranges', () => {
+  test('gives the same ranges', () => {
     const [a, b] = [reference.rangeOf(data, layout), fast.rangeOf(data, layout)];
     expect(a !== undefined && b !== undefined && same(a.min, b.min) && same(a.max, b.max)).toBe(true);
   });
 
-  test.each([Number.NaN, Number.POSITIVE_INFINITY])('%p in the last element is seen', (value) => {
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])('detects %p in the last element', (value) => {
     const bad = data.slice();
     bad[bad.length - 1] = value;
     expect(fast.rangeOf(bad, layout)).toBeUndefined();
   });
 
-  test.each(['symmetric', 'asymmetric'] as const)('the same integers, %s', (scheme) => {
+  test.each(['symmetric', 'asymmetric'] as const)('gives the same integers, %s', (scheme) => {
     const range = reference.rangeOf(data, layout);
     if (range === undefined) throw new Error('the data is finite');
     const params = linearParams(range, scheme, scheme === 'symmetric' ? 127 : 255);
@@ -56,7 +56,7 @@ describe.each(SHAPES)('[%p] along %p', (dims, axis) => {
   });
 });
 
-test.each([0, undefined])('the same transposed integers, scales along %p', (axis) => {
+test.each([0, undefined])('gives the same transposed integers, scales along %p', (axis) => {
   for (const [rows, columns] of [
     [1100, 513],
     [2, 525_000],
@@ -76,14 +76,14 @@ describe('magnitudes', () => {
   const data = floats(600_011).map((value) => Math.round(value * 8) / 8);
   const held = (): Magnitudes => ({ words: new Uint16Array(data.slice().buffer), width: 2 });
 
-  test('the same zeros, and NaN is seen', () => {
+  test('give the same zeros, and detect NaN', () => {
     expect(fastMagnitude.countSpecial(held())).toEqual(magnitudeReference.countSpecial(held()));
     const bad = held();
     bad.words.set([0x0001, 0x7f80], bad.words.length - 2);
     expect(fastMagnitude.countSpecial(bad).nans).toBe(1);
   });
 
-  test.each([1, 1000, 240_004, 1_200_022])('the same threshold and the same zeros for %p elements', async (count) => {
+  test.each([1, 1000, 240_004, 1_200_022])('give the same threshold and zeros for %p elements', async (count) => {
     async function* twice(): AsyncGenerator<Magnitudes> {
       yield held();
       yield held();
@@ -100,6 +100,6 @@ describe('magnitudes', () => {
   });
 });
 
-test('this machine has SIMD, so the above compared two things', () => {
+test('this machine has SIMD, so the tests above compared two implementations', () => {
   expect(hasSimd()).toBe(true);
 });

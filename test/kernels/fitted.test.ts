@@ -6,7 +6,7 @@ import { randomFloats } from '../support/random.ts';
 
 const OPTIONS = { symmetric: true, limit: 127, rounded: Math.fround };
 
-/** The squared error of a list of numbers by one scale. */
+/** The squared error of numbers rounded with one scale. */
 function noiseOf(data: Float32Array, scale: number): number {
   return data.reduce((sum, value) => {
     const q = Math.min(127, Math.max(-127, Math.round(value / scale)));
@@ -22,7 +22,7 @@ function fitted(data: Float32Array, dims: readonly number[], axis: number) {
 }
 
 describe('symmetric scales', () => {
-  test('lose no more than the largest magnitude over 127 does, in each channel', () => {
+  test('lose no more than the scale max|w| / 127, in each channel', () => {
     const data = randomFloats([8, 50], 2);
     const { params, noise } = fitted(data, [8, 50], 0);
     let all = 0;
@@ -35,8 +35,8 @@ describe('symmetric scales', () => {
     expect(noise / all).toBeCloseTo(1, 6);
   });
 
-  test('an outlier does not make the steps of all others wide: near the best of all scales', () => {
-    // 100,000 small numbers and one four times their largest: to clip it costs less than wide steps.
+  test('are near the best scale, and an outlier does not widen the steps of the others', () => {
+    // 100,000 small numbers and one four times the largest of them: clipping it costs less than wide steps.
     const data = randomFloats([100_001], 5);
     data[17] = 4;
     const { params, noise } = fitted(data, [1, 100_001], 0);
@@ -45,20 +45,20 @@ describe('symmetric scales', () => {
     expect(noise / best).toBeLessThan(1.15);
   });
 
-  test('a channel of zeros has a scale, and loses nothing', () => {
+  test('give a channel of zeros a scale, without loss', () => {
     const { params, noise, signal } = fitted(new Float32Array(6), [2, 3], 0);
     expect([...params.scale].every((scale) => scale > 0)).toBe(true);
     expect([signal, noise]).toEqual([0, 0]);
   });
 
-  test('the noise that ranges let expect is what comes out, within a decibel', () => {
+  test('expectedNoise is within a decibel of the measured noise', () => {
     const data = randomFloats([64, 100], 7);
     const { noise, range, layout } = fitted(data, [64, 100], 0);
     expect(Math.abs(10 * Math.log10(expectedNoise(range, layout, OPTIONS) / noise))).toBeLessThan(1);
   });
 });
 
-test('asymmetric: zero points hold, scales are those of the ranges', () => {
+test('asymmetric scales and zero points are those of the ranges', () => {
   const data = randomFloats([4, 30], 3, 0.5, 2);
   const layout = channelLayout([4, 30], 0);
   const range = rangeOf(data, layout);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { fullestGroup, zeroInGroups } from '../../src/kernels/groups.ts';
 import { sliceNorms, zeroSlices } from '../../src/kernels/sliceNorms.ts';
 
-/** A weight `[outer, channels, inner]` of small whole numbers, so that there are ties and zeros. */
+/** A weight `[outer, channels, inner]` of small integers, so that there are ties and zeros. */
 const WEIGHT = fc
   .tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 3 }))
   .chain(([outer, channels, inner]) => {
@@ -15,7 +15,7 @@ const WEIGHT = fc
     });
   });
 
-test('keeps the largest of each group: the naive way, one group after the other', () => {
+test('keeps the largest of each group, like a naive loop over groups', () => {
   fc.assert(
     fc.property(WEIGHT, fc.integer({ min: 2, max: 6 }), fc.nat(), fc.nat(), ({ layout, data }, group, k, r) => {
       const { outer, channels, inner } = layout;
@@ -53,7 +53,7 @@ test('infinity is the largest of its group', () => {
   expect(zeroed).toEqual([1, 3]);
 });
 
-test('norms and zero slices: the naive way, element by element', () => {
+test('gives norms and zero slices like a naive loop over elements', () => {
   fc.assert(
     fc.property(WEIGHT, ({ layout, data }) => {
       const { channels, inner } = layout;

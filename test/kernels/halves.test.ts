@@ -4,13 +4,13 @@ import { halvesOf, measureHalves, Roundings } from '../../src/kernels/halves.ts'
 import { Arena } from '../../src/kernels/simd/arena.ts';
 import { perform } from '../../src/kernels/steps.ts';
 
-/** Numbers of all sizes, those that become infinite, subnormal or nothing among them, and NaN. */
+/** Numbers of all sizes, including NaN and those that become infinite, subnormal or zero. */
 const NUMBERS = Float32Array.from({ length: 300_001 }, (_, at) => {
   if (at % 1000 === 7) return at % 2000 === 7 ? Number.NaN : Number.NEGATIVE_INFINITY;
   return Math.sin(at) * 2 ** ((at % 50) - 30);
 });
 
-test.each(['float16', 'bfloat16'] as const)('%s in chunks is the same as at once', (to) => {
+test.each(['float16', 'bfloat16'] as const)('gives the same %s in chunks as at once', (to) => {
   const job = { elements: NUMBERS.length, from: 'float32', to } as const;
   const bytes = new Uint8Array(NUMBERS.buffer);
   const made = new Uint8Array(2 * NUMBERS.length);
@@ -26,7 +26,7 @@ test.each(['float16', 'bfloat16'] as const)('%s in chunks is the same as at once
   expect(rounding.noise / once.noise).toBeCloseTo(1, 9);
 });
 
-test('what becomes infinite is the largest, and in neither sum', () => {
+test('counts a number that becomes infinite as the largest, but in neither sum', () => {
   const roundings = new Roundings();
   measureHalves(roundings, Float32Array.of(1, 1 + 2 ** -11, -70000, Number.NaN), 'float16');
   expect(roundings.largest).toBe(70000);

@@ -6,7 +6,7 @@ import { fromFloat32 } from '../../src/kernels/rounded.ts';
 import { toFloat32 } from '../../src/kernels/views.ts';
 import { randomFloats } from '../support/random.ts';
 
-/** Solves A·x = b by elimination with pivots: nothing in common with a Cholesky factor. */
+/** Solves A·x = b by elimination with pivots, independent of Cholesky factors. */
 function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
   const rows = matrix.map((row, index) => [...row, right[index] as number]);
   for (let column = 0; column < rows.length; column++) {
@@ -23,7 +23,7 @@ function solve(matrix: readonly (readonly number[])[], right: readonly number[])
   return rows.map((row, index) => (row.at(-1) as number) / (row[index] as number));
 }
 
-test('a factor by hand', () => {
+test('gives a factor computed by hand', () => {
   const matrix = Float64Array.of(4, 0, 2, 10);
   expect(cholesky(matrix, 2)).toBe(true);
   expect([matrix[0], matrix[2], matrix[3]]).toEqual([2, 1, 3]);
@@ -55,7 +55,7 @@ test('a refitted layer is the least-squares solution over the kept inputs and a 
   for (const bias of [true, false]) {
     const found = refit(layer, kept, momentsOfX('gram'), { ridge: 0, bias });
     for (let output = 0; output < OUTPUTS; output++) {
-      // Normal equations over the rows themselves, a column of ones for the bias.
+      // Normal equations over the rows, with a column of ones for the bias.
       const columns = (row: number): number[] => [
         ...kept.map((at) => x[row * INPUTS + at] as number),
         ...(bias ? [1] : []),
@@ -83,7 +83,7 @@ test('a refitted layer is the least-squares solution over the kept inputs and a 
   }
 });
 
-test('a ridge without end leaves the weights, and means alone give the bias what is lost', () => {
+test('an infinite ridge keeps the weights, and the means correct the bias', () => {
   const kept = [1, 4];
   const layer = { outputs: OUTPUTS, inputs: INPUTS, weight: w };
   const { mean } = momentsOfX('means');
@@ -100,13 +100,13 @@ test('a ridge without end leaves the weights, and means alone give the bias what
   }
 });
 
-test('moments that are not finite give nothing', () => {
+test('moments that are not finite give no solution', () => {
   const layer = { outputs: 1, inputs: 2, weight: Float32Array.of(1, 1) };
   const moments = { mean: new Float64Array(2), gram: new Float64Array(4).fill(Number.NaN) };
   expect(refit(layer, [0], moments, { ridge: 1e-3, bias: true })).toBeUndefined();
 });
 
-test('magnitudes along each axis, and what is left of an axis', () => {
+test('gives magnitudes along each axis, and the kept part of an axis', () => {
   const data = Float32Array.of(1, -2, 3, -4, 5, -6, 7, -8, 9, -10, 11, -12);
   expect([...axisMagnitudes(data, { size: 2, inner: 6 }, 1)]).toEqual([21, 57]);
   expect([...axisMagnitudes(data, { size: 3, inner: 2 }, 1)]).toEqual([18, 26, 34]);
@@ -118,7 +118,7 @@ test('magnitudes along each axis, and what is left of an axis', () => {
   expect(gatherAxis(new Uint8Array(0), { size: 0, inner: 4 }, []).length).toBe(0);
 });
 
-test('halves: every float16 and bfloat16 comes back, and what lies between goes to the even one', () => {
+test('every float16 and bfloat16 is preserved, and numbers halfway between two round to even', () => {
   const all = Uint16Array.from({ length: 0x10000 }, (_, at) => at);
   for (const format of ['float16', 'bfloat16'] as const) {
     const back = fromFloat32(toFloat32(new Uint8Array(all.buffer), format), format) as Uint16Array;

@@ -1,4 +1,4 @@
-/** What rounding takes from numbers: summed by the kernels that round, and by the formula. */
+/** The rounding loss of numbers: summed by the kernels that round, and by the formula. */
 import { describe, expect, test } from '@jest/globals';
 import { reference } from '../../src/kernels/choose.ts';
 import * as fast from '../../src/kernels/fast.ts';
@@ -47,7 +47,7 @@ describe.each(SHAPES)('[%p] along %p', (dims, axis) => {
   });
 });
 
-test('a matrix that is transposed on the way loses the same', () => {
+test('transposing a matrix does not change the loss', () => {
   const data = randomFloats([300, 70], 4);
   const layout = channelLayout([300, 70], 0);
   const range = rangeOf(data, layout);
@@ -61,7 +61,7 @@ test('a matrix that is transposed on the way loses the same', () => {
   expect(quick.noise / plain.noise).toBeCloseTo(1, 4);
 });
 
-test('nothing was measured, and nothing is lost', () => {
+test('without any measurement the loss is zero', () => {
   const losses = new Losses();
   expect(losses.sqnr).toBeUndefined();
   losses.add({ signal: 2, noise: 0 });

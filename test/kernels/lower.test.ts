@@ -6,7 +6,7 @@ const n = 700;
 const upper = Float64Array.from({ length: n * n }, (_, at) => (at % n >= Math.floor(at / n) ? at : 0));
 const lower = Float32Array.from(upper, (_, at) => upper[(at % n) * n + Math.floor(at / n)] as number);
 
-test('packed blocks are those of the whole matrix, and cover what is below the diagonal once', () => {
+test('packed blocks equal those of the whole matrix, and cover the lower triangle once', () => {
   const blocks = factorBlocks(n);
   const [packed, all] = [packedLower(upper, n, blocks), wholeLower(lower, n)];
   const seen = new Uint8Array(n * n);

@@ -17,7 +17,7 @@ function magnitudes(data: Floats): Magnitudes {
   return { words, width: data.BYTES_PER_ELEMENT / 2 };
 }
 
-/** Which elements of each tensor go, by threshold and by its marks. */
+/** Which elements of each tensor are selected, by the threshold and by marks. */
 async function selected(tensors: readonly Floats[], count: number): Promise<number[][]> {
   async function* passes(): AsyncGenerator<Magnitudes> {
     for (const one of tensors) yield magnitudes(one);
@@ -31,7 +31,7 @@ async function selected(tensors: readonly Floats[], count: number): Promise<numb
   });
 }
 
-/** The same by sorting all elements: smallest magnitude first, among equals the lowest tensor and index. */
+/** The same by sorting all elements: smallest magnitude first, then lowest tensor and index. */
 function sorted(tensors: readonly Floats[], count: number): number[][] {
   const all = tensors.flatMap((data, tensor) =>
     [...data].map((value, index) => ({ tensor, index, size: Math.abs(value) })),
@@ -47,7 +47,7 @@ function sorted(tensors: readonly Floats[], count: number): number[][] {
 }
 
 describe('selectThreshold and belowThreshold', () => {
-  test('hand-computed: of equal magnitudes the lowest index goes first', async () => {
+  test('take the lowest index first among equal magnitudes', async () => {
     const data = Float32Array.of(0.5, -0.5, 0.1, 0.5, -0.2, 2);
     expect(await selected([data], 1)).toEqual([[2]]);
     expect(await selected([data], 3)).toEqual([[0, 2, 4]]);
@@ -55,12 +55,12 @@ describe('selectThreshold and belowThreshold', () => {
     expect(await selected([data], 6)).toEqual([[0, 1, 2, 3, 4, 5]]);
   });
 
-  test('ties run over from one tensor to the next', async () => {
+  test('continue ties from one tensor to the next', async () => {
     const ones = new Float32Array(4).fill(1);
     expect(await selected([ones, ones, ones], 6)).toEqual([[0, 1, 2, 3], [0, 1], []]);
   });
 
-  test('values that differ only in their last bits', async () => {
+  test('distinguish values that differ only in their last bits', async () => {
     const data = Float32Array.of(1 + 2 ** -22, 1, 1 + 2 ** -23, 1 + 3 * 2 ** -23);
     expect(await selected([data], 2)).toEqual([[1, 2]]);
     const wide = Float64Array.of(1 + 2 ** -51, 1, 1 + 2 ** -52, 1 + 2 ** -20, 1 + 2 ** -36);
@@ -68,7 +68,7 @@ describe('selectThreshold and belowThreshold', () => {
     expect(await selected([wide], 4)).toEqual([[0, 1, 2, 4]]);
   });
 
-  test('float32: exactly what sorting gives, over several tensors', async () => {
+  test('equal sorting for float32, over several tensors', async () => {
     const few = fc.constantFrom(0, -0, 1, -1, 0.5, 1e-45, -1e-40, Number.POSITIVE_INFINITY);
     const values = fc.oneof(fc.float({ noNaN: true }), few);
     const tensor = fc.array(values, { minLength: 1, maxLength: 30 }).map((list) => Float32Array.from(list));
@@ -82,7 +82,7 @@ describe('selectThreshold and belowThreshold', () => {
     );
   });
 
-  test('float64: exactly what sorting gives', async () => {
+  test('equal sorting for float64', async () => {
     const values = fc.oneof(fc.double({ noNaN: true }), fc.constantFrom(0, -0, 1, -1, 1 + 2 ** -52, 5e-324));
     const tensor = fc.array(values, { minLength: 1, maxLength: 30 }).map((list) => Float64Array.from(list));
     await fc.assert(
@@ -95,7 +95,7 @@ describe('selectThreshold and belowThreshold', () => {
     );
   });
 
-  test('reads the data once for each 16 bits', async () => {
+  test('read the data once for each 16 bits', async () => {
     for (const [data, reads] of [
       [Float32Array.of(1, 2, 3), 2],
       [Float64Array.of(1, 2, 3), 4],
@@ -124,7 +124,7 @@ describe('hasNaN', () => {
     }
   });
 
-  test('NaN whose payload is in the lowest bits only', () => {
+  test('finds NaN whose payload is only in the lowest bits', () => {
     const bits32 = Uint32Array.of(0x7f800001, 0xff800001);
     for (const one of bits32) expect(hasNaN(magnitudes(new Float32Array(Uint32Array.of(one).buffer)))).toBe(true);
     const bits64 = BigUint64Array.of(0xfff0000000000001n);
@@ -133,7 +133,7 @@ describe('hasNaN', () => {
 });
 
 describe('zeros', () => {
-  test('of both signs count, the smallest subnormal does not', () => {
+  test('of both signs are counted, the smallest subnormal is not', () => {
     for (const Floats of [Float32Array, Float64Array]) {
       const smallest = Floats === Float32Array ? 1e-45 : 5e-324;
       const data = Floats.of(0, -0, smallest, -smallest, 1, 0);
@@ -149,7 +149,7 @@ describe('zeros', () => {
     }
   });
 
-  test('equals counting by comparison', () => {
+  test('are counted as by comparison', () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(fc.float(), fc.constantFrom(0, -0))), (list) => {
         const data = Float32Array.from(list);

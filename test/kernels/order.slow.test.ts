@@ -1,4 +1,4 @@
-/** Selection in one array: WebAssembly gives what the reference gives, and the threshold is that of the radix selection. */
+/** Selection in one array: WebAssembly equals the reference, and the threshold equals radix selection. */
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { bracketOf } from '../../src/kernels/bracket.ts';
@@ -12,14 +12,14 @@ import { arenas, bitsOf, filled } from './simdSupport.ts';
 
 const { simd, scalar } = arenas();
 const SPECIALS = [0, -0, 1e-45, -1e-45, 1e-40, 0.5, -0.5, Number.POSITIVE_INFINITY, Number.NaN, 3.4e38];
-/** Few different values, or any. */
+/** Few distinct values, or any. */
 const lists = fc.oneof(
   fc.array(fc.integer({ min: 0, max: 7 }), { minLength: 1, maxLength: 300 }),
   fc.array(fc.integer({ min: 0, max: 0x7fffffff }), { minLength: 1, maxLength: 300 }),
 );
 
 describe('ArenaOrder', () => {
-  it('is the reference', () => {
+  it('equals the reference', () => {
     fc.assert(
       fc.property(lists, fc.nat(), fc.nat({ max: 299 }), fc.nat({ max: 299 }), (list, place, one, other) => {
         const values = Uint32Array.from(list);
@@ -28,7 +28,7 @@ describe('ArenaOrder', () => {
         for (const arena of [simd, scalar]) {
           const mark = arena.mark();
           const order = new ArenaOrder(arena, list.length);
-          // One place further, so that the vectors are not aligned.
+          // One element further, so that vectors are not aligned.
           const at = arena.allocate(4 * list.length + 4) + 4;
           const held = arena.uint32s(at, list.length);
           held.set(values);
@@ -51,7 +51,7 @@ describe('ArenaOrder', () => {
     );
   });
 
-  it('gives the bracket that the reference gives', () => {
+  it('gives the same bracket as the reference', () => {
     const sample = bitsOf(filled(300 * 512, 7, SPECIALS)).map((bits) => bits & 0x7fffffff);
     for (const arena of [simd, scalar]) {
       const mark = arena.mark();
@@ -66,7 +66,7 @@ describe('ArenaOrder', () => {
     }
   });
 
-  it('takes the sign off', () => {
+  it('removes the sign', () => {
     for (const length of [1, 3, 4, 17]) {
       const data = filled(length, length, SPECIALS);
       for (const arena of [simd, scalar]) {
@@ -91,7 +91,7 @@ describe('selectSteps', () => {
     return selectThreshold(once, 2, count, addDigits);
   }
 
-  it('finds what the radix selection finds, ties and parts included, or says that it cannot', async () => {
+  it('equals radix selection, ties and parts included, or reports that it cannot decide', async () => {
     let told = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -137,7 +137,7 @@ describe('selectSteps', () => {
     expect(told).toBeGreaterThan(20);
   });
 
-  it('finds a tie by its number, in any chunk, or says that there are fewer', () => {
+  it('finds the n-th tie in any chunk, or reports that there are fewer', () => {
     const data = Float32Array.from({ length: 700_000 }, (_, index) => (index % 250_000 === 7 ? -0.5 : 0.25));
     const bytes = new Uint8Array(data.buffer);
     for (const arena of [simd, scalar]) {

@@ -1,4 +1,4 @@
-/** Numbers of a few bits that share bytes along a column, packed again along rows. */
+/** Low-bit numbers packed along columns are repacked along rows. */
 import { expect, test } from '@jest/globals';
 import { packBits, packedAlong } from '../../src/kernels/packed.ts';
 

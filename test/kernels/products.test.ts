@@ -8,7 +8,7 @@ test.each([
   [2, 3, 5],
   [3, 4, 257],
   [5, 9, 512],
-])('a product of %i × %i × %i is added to a window', (rows, depth, columns) => {
+])('adds a product of %i × %i × %i to a window', (rows, depth, columns) => {
   for (const sign of [1, -1] as const) {
     const product = windows(rows, depth, columns, sign);
     const expected = plainProduct(product);
@@ -19,7 +19,7 @@ test.each([
   }
 });
 
-test('factors that are 0 are left out, so that infinity beside them does no harm', () => {
+test('skips factors of 0, so that they may meet infinity', () => {
   const product = windows(1, 3, 2, 1);
   product.left.data.fill(0, product.left.at, product.left.at + 3);
   product.right.data.fill(Number.POSITIVE_INFINITY);
@@ -28,7 +28,7 @@ test('factors that are 0 are left out, so that infinity beside them does no harm
   expect(product.into.data).toEqual(before);
 });
 
-test('large products go to who multiplies, small ones stay here, and the answer comes back', async () => {
+test('passes large products to the multiplier, computes small ones itself, and returns the result', async () => {
   const [small, large] = [windows(2, 3, 5, 1), windows(64, 64, 64, 1)];
   const asked: Product[] = [];
   function* steps(): Products<string> {

@@ -8,7 +8,7 @@ import { randomFloats, seeded } from '../support/random.ts';
 
 type Signed = 'int8' | 'uint8';
 
-/** The same with ONNX's QuantizeLinear, opset 13. */
+/** The same with ONNX's QuantizeLinear of opset 13. */
 async function reference(
   data: Float32Array,
   dims: number[],
@@ -63,7 +63,7 @@ describe('hand-computed', () => {
     expect([...q]).toEqual([0, 2, 0, -2, 2, 127, -127, 0]);
   });
 
-  test('one scale and zero point a column', () => {
+  test('one scale and zero point per column', () => {
     const data = Float32Array.of(1, 1, -1, 4);
     const q = quantizeLinear(data, channelLayout([2, 2], 1), whole('uint8', [0.5, 2], [100, 3]));
     expect([...q]).toEqual([102, 3, 98, 5]);
@@ -83,7 +83,7 @@ describe('bit-equal to QuantizeLinear of ONNX Runtime', () => {
       await expectSame(data, dims, axis, linearParams(range, scheme, limit), dtype);
     });
 
-    test(`${dtype}: ties, extremes, both zeros and values far outside`, async () => {
+    test(`${dtype}: ties, extremes, both zeros and values far out of range`, async () => {
       const ties = Array.from({ length: 600 }, (_, index) => (index - 300) / 2);
       const edges = [0, -0, 3.4e38, -3.4e38, 1e-45, -1e-45, 1e-38, 2 ** 31, -(2 ** 31), 2 ** 32, 1e19, 127.5, 255.5];
       const values = Float32Array.from([...ties, ...edges]);
@@ -93,7 +93,7 @@ describe('bit-equal to QuantizeLinear of ONNX Runtime', () => {
       }
     });
 
-    test(`${dtype}: a subnormal channel beside a usual one`, async () => {
+    test(`${dtype}: a subnormal channel beside a normal one`, async () => {
       const values = Float32Array.of(1e-40, 1, -2e-42, -2, 0, 0.3);
       const range = rangeOf(values, channelLayout([3, 2], 1));
       if (range === undefined) throw new Error('not finite');

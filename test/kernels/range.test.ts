@@ -11,7 +11,7 @@ const layouts = fc.record({
 
 const sizeOf = ({ outer, channels, inner }: ChannelLayout): number => outer * channels * inner;
 
-/** The elements of every channel with a zero in front, found by the formula in {@link ChannelLayout}'s docstring. */
+/** The elements of every channel after a leading zero, by the formula in {@link ChannelLayout}'s docstring. */
 function perChannel(data: Float32Array, { channels, inner }: ChannelLayout): number[][] {
   const lists: number[][] = Array.from({ length: channels }, () => [0]);
   data.forEach((value, index) => {
@@ -21,7 +21,7 @@ function perChannel(data: Float32Array, { channels, inner }: ChannelLayout): num
 }
 
 describe('rangeOf', () => {
-  test('hand-computed: columns, rows and all of a matrix', () => {
+  test('gives columns, rows and the whole of a matrix computed by hand', () => {
     const data = Float32Array.of(1, -2, 3, 4, 5, -6);
     const columns = rangeOf(data, { outer: 2, channels: 3, inner: 1 });
     expect([[...(columns?.min ?? [])], [...(columns?.max ?? [])]]).toEqual([
@@ -37,7 +37,7 @@ describe('rangeOf', () => {
     expect([[...(all?.min ?? [])], [...(all?.max ?? [])]]).toEqual([[-6], [5]]);
   });
 
-  test('equals the naive one on every layout', () => {
+  test('equals a naive range on every layout', () => {
     const cases = layouts.chain((layout) =>
       fc.tuple(
         fc.constant(layout),
@@ -53,21 +53,21 @@ describe('rangeOf', () => {
       fc.property(cases, ([layout, data]) => {
         const lists = perChannel(data, layout);
         const range = rangeOf(data, layout);
-        // + 0 turns −0 into +0: which of the two zeros is the bound does not matter.
+        // Adding 0 turns −0 into +0, because either zero may be the bound.
         expect([...(range?.min ?? [])].map((one) => one + 0)).toEqual(lists.map((list) => Math.min(...list) + 0));
         expect([...(range?.max ?? [])].map((one) => one + 0)).toEqual(lists.map((list) => Math.max(...list) + 0));
       }),
     );
   });
 
-  test('0 is always inside', () => {
+  test('always includes 0', () => {
     const positive = rangeOf(Float32Array.of(2, 3), { outer: 1, channels: 1, inner: 2 });
     expect([positive?.min[0], positive?.max[0]]).toEqual([0, 3]);
     const negative = rangeOf(Float32Array.of(-2, -3), { outer: 2, channels: 1, inner: 1 });
     expect([negative?.min[0], negative?.max[0]]).toEqual([-3, 0]);
   });
 
-  test('NaN or an infinity anywhere makes it undefined', () => {
+  test('is undefined with NaN or infinity anywhere', () => {
     const bad = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
     fc.assert(
       fc.property(layouts, bad, fc.nat(), (layout, value, at) => {
@@ -79,7 +79,7 @@ describe('rangeOf', () => {
     );
   });
 
-  test('the largest finite values are finite', () => {
+  test('accepts the largest finite values', () => {
     const most = Math.fround(3.4028234663852886e38);
     const range = rangeOf(Float32Array.of(most, most, -most), { outer: 1, channels: 1, inner: 3 });
     expect([range?.min[0], range?.max[0]]).toEqual([-most, most]);

@@ -8,7 +8,7 @@ import { arenas, bitsOf, filled, scaleValue } from './simdSupport.ts';
 
 const { simd, scalar } = arenas();
 
-/** A matrix inside a larger one: `shift` elements before it, `gap` elements between its rows. */
+/** A matrix inside a larger one: `shift` elements before it, and `gap` elements between its rows. */
 const matrix = fc.record({
   rows: fc.integer({ min: 0, max: 37 }),
   columns: fc.integer({ min: 0, max: 70 }),
@@ -18,13 +18,13 @@ const matrix = fc.record({
 });
 const bounds = fc.constantFrom([-127, 127], [-64, 64], [0, 255], [0, 127], [-128, 127], [-8, 7]);
 
-it('has SIMD here, and the fallback where it is not wanted', () => {
+it('has SIMD here, and a fallback without it', () => {
   expect(simd.simd).toBe(true);
   expect(scalar.simd).toBe(false);
 });
 
 describe.each(['rangeRows', 'rangeColumns'] as const)('%s', (name) => {
-  it('is what the reference finds, in pieces and in one', () => {
+  it('equals the reference, in pieces and at once', () => {
     fc.assert(
       fc.property(matrix, fc.float({ noNaN: true, noDefaultInfinity: true }), (m, special) => {
         const stride = m.columns + m.gap;
@@ -61,7 +61,7 @@ describe.each(['rangeRows', 'rangeColumns'] as const)('%s', (name) => {
     );
   });
 
-  it('finds a NaN or an infinity wherever it is, and no overflowing sum', () => {
+  it('finds a NaN or an infinity anywhere, but no overflow of a sum', () => {
     for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3.4e38]) {
       for (let index = 0; index < 7 * 21; index++) {
         const data = new Float32Array(7 * 21).fill(bad === 3.4e38 ? bad : 1);
@@ -80,7 +80,7 @@ describe.each(['rangeRows', 'rangeColumns'] as const)('%s', (name) => {
 });
 
 describe.each(['quantizeRows', 'quantizeColumns', 'quantizeTransposed'] as const)('%s', (name) => {
-  it('is quantizeLinear, bit for bit', () => {
+  it('equals quantizeLinear, bit for bit', () => {
     fc.assert(
       fc.property(matrix, bounds, fc.boolean(), scaleValue, (m, [min = 0, max = 0], zeros, unit) => {
         const stride = m.columns + m.gap;
@@ -117,7 +117,7 @@ describe.each(['quantizeRows', 'quantizeColumns', 'quantizeTransposed'] as const
     );
   });
 
-  it('rounds every tie to even and holds its bounds, also where x / scale overflows', () => {
+  it('rounds every tie to even and clamps, even if x / scale overflows', () => {
     const data = Float32Array.from([
       ...Array.from({ length: 1200 }, (_, i) => (i - 600) / 2),
       3e38,
@@ -158,7 +158,7 @@ describe.each(['quantizeRows', 'quantizeColumns', 'quantizeTransposed'] as const
 });
 
 describe('quantizeTransposed', () => {
-  it('goes beyond one tile in both directions', () => {
+  it('supports several tiles in both directions', () => {
     const [rows, columns] = [50, 530];
     const data = filled(rows * columns, 5, []);
     const results = [simd, scalar].map((arena) => {
@@ -177,7 +177,7 @@ describe('quantizeTransposed', () => {
 });
 
 describe('Arena', () => {
-  it('gives aligned room, keeps its contents when it grows, and frees from a mark on', () => {
+  it('allocates aligned room, keeps its contents when it grows, and frees down to a mark', () => {
     for (const use of [true, false]) {
       setSimd(use);
       const arena = new Arena();

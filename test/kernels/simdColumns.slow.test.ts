@@ -16,7 +16,7 @@ const given = fc.record({
 });
 type Given = typeof given extends fc.Arbitrary<infer T> ? T : never;
 
-/** What each kernel of columns gives. */
+/** The results of the column kernels. */
 function made(arena: Arena, { rows, width, group, keep, bits, seed }: Given) {
   const mark = arena.mark();
   const total = rows * width;
@@ -62,7 +62,7 @@ function made(arena: Arena, { rows, width, group, keep, bits, seed }: Given) {
   return { changed, descended, swept, eliminated };
 }
 
-it('the kernels of columns give the same with and without SIMD', () => {
+it('the column kernels give the same with and without SIMD', () => {
   expect(simd.simd).toBe(true);
   expect(scalar.simd).toBe(false);
   fc.assert(

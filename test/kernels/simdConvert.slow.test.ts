@@ -61,7 +61,7 @@ it('floatToHalf rounds to the nearest, ties to even', () => {
   );
 });
 
-/** float16 by arithmetic: the multiple of its spacing that is nearest, ties to the even multiple. */
+/** float16 by arithmetic: the nearest multiple of its spacing, ties to the even multiple. */
 function naiveHalf(value: number): number {
   const sign = Object.is(value, -0) || value < 0 ? 0x8000 : 0;
   const magnitude = Math.abs(value);
@@ -153,7 +153,7 @@ it('floatToBfloat rounds to the nearest, ties to even, from any offset', () => {
   );
 });
 
-/** bfloat16 by arithmetic on the whole number that the magnitude's bits are: nearest multiple of 65,536, ties to even. */
+/** bfloat16 by arithmetic on the bits as an integer: the nearest multiple of 65,536, ties to even. */
 function naiveBfloat(bits: number): number {
   const magnitude = BigInt(bits & 0x7fffffff);
   const [floor, rest] = [magnitude / 65_536n, magnitude % 65_536n];

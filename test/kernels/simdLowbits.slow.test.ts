@@ -25,7 +25,7 @@ const given = fc.record({
 });
 type Given = typeof given extends fc.Arbitrary<infer T> ? T : never;
 
-/** Everything that the kernels of few bits give, one after the other as they are called for a matrix. */
+/** All results of the low-bit kernels, called in the order used for a matrix. */
 function codesIn(arena: Arena, one: Given) {
   const { outputs, inputs, block, bits, symmetric, byColumn, weighted, seed, size, zeros, halves, packing, apart } =
     one;
@@ -74,7 +74,7 @@ function codesIn(arena: Arena, one: Given) {
     kernels.chooseFactors(...first, weights, work, step, factor, known);
     found.push(bitsOf(arena.floats(step, outputs)), [...arena.bytes(factor, outputs * blocks)]);
   }
-  // What lies between is left alone.
+  // Bytes in between must not change.
   arena.bytes(scale, 4 * outputs * stride).fill(7);
   arena.bytes(zero, outputs * stride).fill(7);
   search(stride, 1, halves, out);
@@ -99,7 +99,7 @@ function codesIn(arena: Arena, one: Given) {
   return { found, losses };
 }
 
-it('gives the scales, zero points, factors and codes of the reference, bit by bit', () => {
+it('gives the scales, zero points, factors and codes of the reference, bit for bit', () => {
   fc.assert(
     fc.property(given, (one) => {
       const [ours, expected] = [codesIn(simd, one), codesIn(scalar, one)];

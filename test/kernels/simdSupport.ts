@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { Arena } from '../../src/kernels/simd/arena.ts';
 import { setSimd } from '../../src/kernels/simd/load.ts';
 
-/** An arena of either kind. */
+/** An arena with SIMD, and one without. */
 export function arenas(): { simd: Arena; scalar: Arena } {
   const simd = new Arena();
   setSimd(false);
@@ -16,7 +16,7 @@ export function bitsOf(values: Float32Array | undefined): number[] {
   return values === undefined ? [] : Array.from(new Uint32Array(values.slice().buffer));
 }
 
-/** Sizes of scales from nearly subnormal to huge. */
+/** Scales from nearly subnormal to huge. */
 export const scaleValue: fc.Arbitrary<number> = fc.constantFrom(1, 0.001, 2 ** -126, 1e-30, 1e30, 0.3);
 
 /** `length` floats around ±1, a fifth of them from `specials`. */

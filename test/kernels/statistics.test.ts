@@ -4,7 +4,7 @@ import type { ChannelLayout } from '../../src/kernels/layout.ts';
 import { PatternOf } from '../../src/kernels/pattern.ts';
 import { type Statistics, StatisticsOf } from '../../src/kernels/statistics.ts';
 
-/** Figures as their definitions say, one after the other. */
+/** The figures computed by their definitions. */
 function naive(data: readonly number[], { channels, inner }: ChannelLayout): Statistics {
   const finite = data.filter(Number.isFinite);
   const n = finite.length;
@@ -47,7 +47,7 @@ function measured(data: Float32Array, layout: ChannelLayout, chunk: number): Sta
 const EXACT = ['elements', 'zeros', 'nans', 'infinities', 'min', 'max', 'absMax', 'channels', 'zeroChannels'] as const;
 
 describe('statistics of a weight', () => {
-  test('of ten elements, by hand', () => {
+  test('equal those of ten elements computed by hand', () => {
     const data = Float32Array.of(0, -0, 1, -2, 3, Number.NaN, Number.POSITIVE_INFINITY, 0, 0.5, -0.5);
     // Two channels of five: largest magnitudes 3 and 0.5.
     const found = measured(data, { outer: 1, channels: 2, inner: 5 }, 3).done();
@@ -56,7 +56,7 @@ describe('statistics of a weight', () => {
     expect(found.std).toBeCloseTo(Math.sqrt(14.5 / 8 - 1 / 16), 12);
   });
 
-  test('are those of the definitions, in chunks of any size', () => {
+  test('equal their definitions, in chunks of any size', () => {
     const element = fc.oneof(
       fc.float({ noNaN: true, min: -100, max: 100 }),
       fc.constantFrom(0, -0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e-40, 1e30, -2.5),
@@ -75,7 +75,7 @@ describe('statistics of a weight', () => {
         const found = measured(data, layout, chunk).done();
         const wanted = naive([...data], layout);
         for (const key of EXACT) expect([key, found[key]]).toEqual([key, wanted[key] + 0]);
-        // Sums of 10^30 leave no digits for the rest, in either order.
+        // Next to sums of 10^30, no digits remain for the rest, in any order.
         const scale = Math.max(1e-12, wanted.absMax);
         expect(Math.abs(found.mean - wanted.mean) / scale).toBeLessThan(1e-12);
         expect(Math.abs(found.std - wanted.std) / scale).toBeLessThan(1e-6);
@@ -84,7 +84,7 @@ describe('statistics of a weight', () => {
     );
   });
 
-  test('outliers: the ratio within 1 %, the share exactly where no element is near the border', () => {
+  test('give the outlier ratio within 1 %, and the share exactly if no element is near the limit', () => {
     const data = Float32Array.from({ length: 20_000 }, (_, index) => Math.sin(index * 12.9898) * 0.1);
     data[7] = 2.5;
     data[9_000] = -1.5;
@@ -96,7 +96,7 @@ describe('statistics of a weight', () => {
     expect(found.outlierShare).toBe(2 / 20_000);
   });
 
-  test('a weight of zeros, one of NaN, one without elements', () => {
+  test('support weights of zeros, of NaN, and without elements', () => {
     const layout = { outer: 1, channels: 2, inner: 2 };
     expect(measured(new Float32Array(4), layout, 4).done()).toMatchObject({
       ...{ zeros: 4, min: 0, max: 0, std: 0, channelSpread: 1, zeroChannels: 2, outlierRatio: 0, outlierShare: 0 },
@@ -109,12 +109,12 @@ describe('statistics of a weight', () => {
     expect(new StatisticsOf(layout).done()).toMatchObject({ elements: 0, zeros: 0, zeroChannels: 0, std: 0 });
   });
 
-  test('a histogram of what is not zero', () => {
+  test('have a histogram of nonzero elements', () => {
     const data = Float32Array.of(-1, -0.9, 0, 0, 0, 0.3, 0.4, 1);
     const statistics = measured(data, { outer: 1, channels: 1, inner: 8 }, 3);
     expect(statistics.histogram(4, -1, 1)).toEqual([2, 0, 2, 1]);
     expect(statistics.histogram(1, 0, 0)).toEqual([5]);
-    // Values between which 7 bits of fraction have few steps: their bins are spread.
+    // 7 bits of fraction have few steps between these values, so their bins are spread.
     const near = Float32Array.from({ length: 4096 }, (_, index) => 1 + index / 65536);
     const counts = measured(near, { outer: 1, channels: 1, inner: 4096 }, 4096).histogram(16, 1, 1.0625);
     for (const count of counts) expect(Math.abs(count - 256)).toBeLessThan(1);
@@ -130,7 +130,7 @@ describe('patterns of zeros', () => {
     return pattern.pattern();
   };
 
-  test.each([1, 3, 5, 100])('in rows and in columns, in chunks of %d', (chunk) => {
+  test.each([1, 3, 5, 100])('are found in rows and in columns, in chunks of %d', (chunk) => {
     const rows = [1, 0, 2, 0, 0, 0, 3, 4, 5, 6, 0, 0, 0, 0, 0, 0];
     expect(find(rows, 8, 1, chunk)).toBe('2:4');
     expect(find([...rows.slice(0, 15), 1, 1, 1, 1, 1], 4, 1, chunk)).toBeUndefined();
@@ -141,7 +141,7 @@ describe('patterns of zeros', () => {
     expect(find([1, 1, 1, 0, 0, 0, 0, 1], 8, 1, chunk)).toBe('4:8');
   });
 
-  test('none where everything is zero, half of a group is passed, or groups do not fit', () => {
+  test('are not found if everything is zero, a group has too few zeros, or groups do not fit', () => {
     expect(find([0, 0, 0, 0], 4, 1, 4)).toBeUndefined();
     expect(find([1, 2, 3, 0], 4, 1, 4)).toBeUndefined();
     expect(find([1, 0, 0, 0, 0, 0], 6, 1, 6)).toBeUndefined();

@@ -4,7 +4,7 @@ import { aligned, floats, halves, toFloat32 } from '../../src/kernels/views.ts';
 
 const EVERY_HALF = Uint16Array.from({ length: 65_536 }, (_, word) => word);
 
-/** What a binary16 pattern means, by the formula of IEEE 754 instead of by bits. */
+/** The value of a binary16 pattern, by the formula of IEEE 754 instead of bit operations. */
 function half(word: number): number {
   const sign = word & 0x8000 ? -1 : 1;
   const exponent = (word >>> 10) & 0x1f;
@@ -17,7 +17,7 @@ function bytesOf(array: ArrayBufferView): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 
-/** The same bytes at an odd offset of a larger buffer. */
+/** The same bytes at an offset in a larger buffer. */
 function shifted(bytes: Uint8Array, by: number): Uint8Array {
   const room = new Uint8Array(bytes.byteLength + by + 3).fill(0xff);
   room.set(bytes, by);
@@ -25,13 +25,13 @@ function shifted(bytes: Uint8Array, by: number): Uint8Array {
 }
 
 describe('float16', () => {
-  test('all 65,536 patterns convert exactly', () => {
+  test('converts all 65,536 patterns exactly', () => {
     const converted = toFloat32(bytesOf(EVERY_HALF), 'float16');
     const wrong = [...EVERY_HALF].filter((word) => !Object.is(converted[word], half(word)));
     expect(wrong).toEqual([]);
   });
 
-  test('NaN keeps its payload and infinity its sign', () => {
+  test('keeps the payload of NaN and the sign of infinity', () => {
     const converted = toFloat32(bytesOf(Uint16Array.of(0x7e01, 0xfe01, 0x7c00, 0xfc00, 0x7c01)), 'float16');
     const bits = [...new Uint32Array(converted.buffer)];
     expect(bits).toEqual([0x7fc02000, 0xffc02000, 0x7f800000, 0xff800000, 0x7f802000]);
@@ -53,7 +53,7 @@ describe('float16', () => {
 });
 
 describe('bfloat16', () => {
-  test('all 65,536 patterns are the upper half of a float32', () => {
+  test('takes all 65,536 patterns as the upper half of a float32', () => {
     const bits = new Uint32Array(toFloat32(bytesOf(EVERY_HALF), 'bfloat16').buffer);
     expect([...bits].every((one, word) => one === word * 65_536)).toBe(true);
   });
@@ -65,7 +65,7 @@ describe('bfloat16', () => {
 });
 
 describe('float64 and float32', () => {
-  test('float64 rounds to the nearest float32', () => {
+  test('float64 is rounded to the nearest float32', () => {
     fc.assert(
       fc.property(fc.array(fc.double(), { maxLength: 20 }), (values) => {
         const converted = toFloat32(bytesOf(Float64Array.from(values)), 'float64');
@@ -81,7 +81,7 @@ describe('float64 and float32', () => {
     expect(seen).toEqual(given);
   });
 
-  test('a view into the middle of a buffer sees only its part', () => {
+  test('a view into the middle of a buffer reads only its part', () => {
     const whole = Float32Array.of(1, 2, 3, 4);
     expect([...floats(bytesOf(whole.subarray(1, 3)))]).toEqual([2, 3]);
     expect([...halves(bytesOf(Uint16Array.of(7, 8, 9).subarray(1)))]).toEqual([8, 9]);
@@ -103,7 +103,7 @@ describe('misaligned bytes', () => {
     });
   }
 
-  test('aligned copies only where it must', () => {
+  test('aligned copies only if it must', () => {
     const bytes = new Uint8Array(16);
     expect(aligned(bytes, 8)).toBe(bytes);
     expect(aligned(bytes.subarray(4), 4).buffer).toBe(bytes.buffer);

@@ -1,4 +1,4 @@
-/** Whatever the operator and whichever side the weight is on: inspect, prune and quantize name the same axes. */
+/** inspect, prune and quantize agree on the axes of a weight, whatever the operator and the side of the weight. */
 import { describe, expect, test } from '@jest/globals';
 import { inspect, prune, quantize } from '../../src/index.node.ts';
 import { elementCount } from '../../src/ir/dtype.ts';
@@ -13,15 +13,17 @@ interface Form {
   readonly y: readonly number[];
   readonly nodes: readonly NodeSpec[];
   readonly out: number;
-  /** Absent where it is no axis of slices: nothing is summed over a table, and `prune` leaves recurrent weights alone. */
+  /**
+   * Absent if it has no input slices: nothing is summed over a table, and `prune` does not touch recurrent weights.
+   */
   readonly in?: number;
-  /** As `in`: prune takes no slices of it along this axis. */
+  /** False if prune removes no slices along the axis `in`. */
   readonly whole?: false;
-  /** How many output channels it has; 20 where absent. */
+  /** Number of output channels; 20 if absent. */
   readonly scales?: number;
-  /** Initializers beside the weight. */
+  /** Initializers other than the weight. */
   readonly more?: ModelSpec['initializers'];
-  /** Quantize has no form for it. */
+  /** Set if quantize has no form for it. */
   readonly stays?: boolean;
 }
 
@@ -36,7 +38,7 @@ const turned = (inputs: readonly string[], op = 'MatMul'): NodeSpec[] => [
   node(op, inputs),
 ];
 
-// K = 12 is summed over, N = 20 is kept.
+// K = 12 is summed over, N = 20 is the output axis.
 const FORMS: readonly Form[] = [
   { name: 'MatMul(x, w)', dims: [12, 20], x: [3, 12], y: [3, 20], nodes: [node('MatMul', ['x', 'w'])], out: 1, in: 0 },
   { name: 'MatMul(w, x)', dims: [20, 12], x: [12, 3], y: [20, 3], nodes: [node('MatMul', ['w', 'x'])], out: 0, in: 1 },
@@ -144,7 +146,7 @@ describe.each(FORMS)('$name', (form) => {
     const quantized = pass(specOf(form), quantize({ weightsOnly: true, minElements: 1 }));
     const { model } = await quantized;
     const scales = [...model.graph.initializers.values()].filter((one) => one.name.startsWith('w_scale'));
-    // A scale for each output channel, whatever axis the stored integers have them on.
+    // One scale per output channel, whichever axis of the stored integers that is.
     expect(scales.map(({ dims }) => elementCount(dims))).toEqual([form.scales ?? 20]);
   });
 });

@@ -26,7 +26,7 @@ test.each<[op: string, inputs: string[], bias: string | undefined]>([
   expect(ownBias(createNode({ opType, inputs, outputs: ['y'] }))).toBe(bias);
 });
 
-test('where a bias stands', async () => {
+test('finds the input that is the bias', async () => {
   const node = (op: string, inputs: readonly string[], out = 'y'): NodeSpec => ({ op, in: inputs, out: [out] });
   expect(await slotOf([node('Gemm', ['x', 'w', 'b'])])).toEqual(['Gemm', 2, 'b']);
   expect(await slotOf([node('Conv', ['x', 'w'])])).toEqual(['Conv', 2, '']);

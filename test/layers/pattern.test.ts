@@ -1,4 +1,4 @@
-/** Expressions of users and of models end, and match what JavaScript says they match. */
+/** Matching always ends, for expressions of users and of models, and agrees with JavaScript. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { quantize } from '../../src/index.ts';
@@ -7,7 +7,7 @@ import { boundedTester } from '../../src/node/patterns.ts';
 import { f32 } from '../support/build.ts';
 import { pass } from '../support/model.ts';
 
-/** A name on which trying one way after the other takes for ever. */
+/** A name on which backtracking takes for ever. */
 const LONG = `${'a'.repeat(5_000)}!`;
 const boundedTest = boundedTester(200);
 const plain = (expression: RegExp, names: readonly string[]): boolean => names.some((name) => expression.test(name));
@@ -27,12 +27,12 @@ test.each(['(a+)+$', '^(a|a)*$', '^(a|aa)+$', '(.*)*x', '(?:a?){60}a{60}$', '.*.
   },
 );
 
-test('a long expression is shown by its beginning', () => {
+test('a long expression is cut in the message', () => {
   const source = `(?:${'b'.repeat(200)}|(a+)+)$`;
   expect(() => matches(new RegExp(source, 'u'), [LONG])).toThrow(`the expression '${source.slice(0, 100)}…': takes`);
 });
 
-test('one that takes long with all of the names together is refused, however short each is', () => {
+test('an expression that takes long for all names together is refused, however short each name is', () => {
   const expression = /(a+)+$/u;
   const names = Array.from({ length: 100 }, (_, at) => `${'a'.repeat(23)}${at}!`);
   expect(() => {
@@ -40,7 +40,7 @@ test('one that takes long with all of the names together is refused, however sho
   }).toThrow('takes more than 0.2 seconds');
 }, 120_000);
 
-test('on names of ordinary length even such an expression selects', async () => {
+test('even such an expression selects names of ordinary length', async () => {
   const square = f32(
     [4, 4],
     Array.from({ length: 16 }, (_, at) => at + 1),
@@ -58,7 +58,7 @@ test('on names of ordinary length even such an expression selects', async () => 
   expect(report.skips).toMatchObject([{ weight: 'aaaa', reason: 'excluded_by_user' }]);
 });
 
-describe('what is quick is left to JavaScript', () => {
+describe('fast expressions run in JavaScript', () => {
   test.each([
     ['lm_head', false],
     ['layers\\.[0-9]+.self_attn', true],
@@ -77,7 +77,7 @@ describe('what is quick is left to JavaScript', () => {
   });
 });
 
-test('an expression with a memory is asked anew each time', () => {
+test('an expression with state is reset before each test', () => {
   const expression = /a/g;
   expect([['ab'], ['ab'], ['b']].map((names) => matches(expression, names))).toEqual([true, true, false]);
   expect(matches(/b/y, ['ab'])).toBe(false);
@@ -85,7 +85,7 @@ test('an expression with a memory is asked anew each time', () => {
   expect([['ab'], ['ab'], ['b']].map((names) => matches(slow, names))).toEqual([true, true, false]);
 });
 
-test('the bounded test says what JavaScript says', () => {
+test('the bounded test agrees with JavaScript', () => {
   const sources = fc.constantFrom('(a|b)+', '(?:ab)*1', '^(a{2})+$', '(\\w+)\\.\\1', '(?<!a)+b', 'é(é)?$');
   const texts = fc.string({ unit: fc.constantFrom('a', 'b', '1', '.', 'é', '\n'), maxLength: 8 });
   fc.assert(

@@ -1,4 +1,4 @@
-/** What comes through a pipe is refused at its first bytes where it can be no model, and never where it is one. */
+/** Piped bytes are refused at their beginning if they cannot be a model, and never if they are one. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ const refusal = (bytes: Uint8Array): Promise<string> =>
   );
 const lines = (text: string): Uint8Array => Buffer.from(text.repeat(2000));
 
-test('every model of the fixtures passes, cut anywhere', async () => {
+test('accepts every model of the fixtures, cut anywhere', async () => {
   const names = readdirSync(fixtures, { recursive: true, encoding: 'utf8' });
   const models = names.filter((name) => name.endsWith('.onnx') && !name.startsWith('malformed'));
   expect(models.length).toBeGreaterThan(20);
@@ -31,7 +31,7 @@ test('every model of the fixtures passes, cut anywhere', async () => {
   }
 });
 
-test('a model whose fields come in another order passes: texts first, of half a megabyte', async () => {
+test('accepts a model whose fields are in another order, with half a megabyte of text first', async () => {
   const model = modelBytes(field(2, 'g'));
   const doc = field(6, 'what this model is for, in many words. '.repeat(20_000));
   for (const bytes of [
@@ -45,7 +45,7 @@ test('a model whose fields come in another order passes: texts first, of half a 
   }
 });
 
-test('zeros are waited behind', async () => {
+test('reads past leading zeros before it decides', async () => {
   expect(await refusal(new Uint8Array(4000))).toBe('');
 });
 
@@ -79,6 +79,6 @@ const others: [what: string, bytes: Uint8Array, message: string | RegExp][] = [
   ],
 ];
 
-test.each(others)('%s is refused', async (_, bytes, message) => {
+test.each(others)('refuses %s', async (_, bytes, message) => {
   expect(await refusal(bytes.subarray(0, 4000))).toMatch(message);
 });

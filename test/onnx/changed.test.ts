@@ -35,7 +35,7 @@ const changes: [what: string, change: () => Promise<void>, message: RegExp][] = 
   ],
 ];
 
-test.each(changes)('%s while it is read: nothing is written', async (_, change, message) => {
+test.each(changes)('%s while it is read: writes nothing', async (_, change, message) => {
   const model = await readModel(path);
   await transform(model, quantize());
   await change();
@@ -49,7 +49,7 @@ test.each(changes)('%s while it is read: nothing is written', async (_, change, 
   await model.close();
 });
 
-test('a model that replaces its own files is no change', async () => {
+test('replacing the model's own files does not count as a change', async () => {
   for (const data of ['external', 'auto', 'embed'] as const) {
     const model = await readModel(path);
     await writeModel(model, path, { overwrite: true, data });

@@ -1,4 +1,4 @@
-/** Weights in several data files of a bounded size, for readers that load each file whole. */
+/** Weights in several data files of a bounded size, for readers that load whole files. */
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const chunks = (most: number): DataChunks => ({ name: (index) => `m.onnx_data_${index}`, most });
 
-test('a model beyond the bound goes to data files that each keep it, and reads back the same', async () => {
+test('splits a model beyond the bound into data files within it, and reads the same back', async () => {
   const model = await readModel(fixturePath('digits-mlp.onnx'));
   const path = join(folder, 'm.onnx');
   const written = await writeModel(model, path, { chunks: chunks(140_000) });
@@ -33,7 +33,7 @@ test('a model beyond the bound goes to data files that each keep it, and reads b
   await model.close();
 });
 
-test('a tensor larger than a file has one of its own', async () => {
+test('puts a tensor larger than a file into one of its own', async () => {
   const model = await readModel(fixturePath('digits-mlp.onnx'));
   const written = await writeModel(model, join(folder, 'm.onnx'), { chunks: chunks(70_000) });
   const sizes = await Promise.all(written.dataFiles.map(async (file) => (await stat(file)).size));
@@ -41,7 +41,7 @@ test('a tensor larger than a file has one of its own', async () => {
   await model.close();
 });
 
-test('a model within the bound is one file', async () => {
+test('writes a model within the bound as one file', async () => {
   const model = await readModel(fixturePath('digits-mlp.onnx'));
   const written = await writeModel(model, join(folder, 'm.onnx'), { chunks: chunks(1e6) });
   expect(written.dataFiles).toEqual([]);

@@ -31,7 +31,7 @@ const external = (
 const data = (bytes: number, salt: number): Uint8Array =>
   Uint8Array.from({ length: bytes }, (_, index) => (index * salt) & 255);
 
-/** A model with weights in two data files, one of them in a folder, and one in a Constant node. */
+/** A model with weights in two data files, one of them in a subfolder, and a weight in a Constant node. */
 async function write(): Promise<{ a: Uint8Array; b: Uint8Array }> {
   const a = data(6000, 3);
   const b = data(9000, 7);
@@ -116,7 +116,7 @@ describe('reading', () => {
     expect(String(error)).toContain(`${path}, ${where}: external data`);
   });
 
-  test('a link within the folder is fine', async () => {
+  test('accepts a link within the folder', async () => {
     await writeFile(join(folder, 'models', 'ok'), data(16, 1));
     await symlink('../ok', join(folder, 'models', 'sub', 'link'));
     await writeFile(path, modelBytes(field(5, external('w', 4, { location: 'sub/link' }))));
@@ -125,7 +125,7 @@ describe('reading', () => {
     await model.close();
   });
 
-  test('a model from a pipe cannot have external data, and places we copy unread cannot either', async () => {
+  test('refuses external data for a model from a pipe, and in fields that are copied unread', async () => {
     await write();
     await expect(readModel(await readFile(path))).rejects.toMatchObject({ code: 'unsupported' });
     const tensor = external('w', 1, { location: 'a.data' });
@@ -141,7 +141,7 @@ describe('reading', () => {
 });
 
 describe('writing', () => {
-  test('an untouched model takes its data files to another folder and leaves its own alone', async () => {
+  test('copies the data files of an unchanged model to another folder, and does not touch the originals', async () => {
     const { a, b } = await write();
     const model = await readModel(path);
     const target = join(folder, 'copy.onnx');
@@ -161,7 +161,7 @@ describe('writing', () => {
     await model.close();
   });
 
-  test('a model never goes over one of its own data files', async () => {
+  test('never writes a model over one of its own data files', async () => {
     const { a } = await write();
     const model = await readModel(path);
     for (const target of [join(folder, 'models', 'a.data'), join(folder, 'a.data')]) {
@@ -172,7 +172,7 @@ describe('writing', () => {
     await model.close();
   });
 
-  test('a changed model gets one new data file: aligned, with the SHA-1 of it all', async () => {
+  test('gives a changed model one new data file, aligned, with a SHA-1 of the whole', async () => {
     const { b } = await write();
     const model = await readModel(path);
     model.graph.setInitializer(
@@ -185,7 +185,7 @@ describe('writing', () => {
       ),
     );
     const target = join(folder, 'new.onnx');
-    // Its checksum went with the tensor that had it; the other weights carry none.
+    // The checksum is gone with its tensor; the other weights have none.
     await writeModel(model, target);
     const again = await readModel(target);
     expect(await readdir(folder)).toEqual(['models', 'new.onnx', 'new.onnx.data']);
@@ -200,7 +200,7 @@ describe('writing', () => {
     await Promise.all([model.close(), again.close()]);
   });
 
-  test('a model of which no weight is where it was stays one with a data file', async () => {
+  test('keeps a data file for a model whose weights all moved', async () => {
     await write();
     const model = await readModel(path);
     for (const name of model.graph.initializers.keys()) {
@@ -214,7 +214,7 @@ describe('writing', () => {
     await model.close();
   });
 
-  test('checksums are computed anew where the model had some', async () => {
+  test('computes checksums anew if the model had some', async () => {
     const { a, b } = await write();
     const model = await readModel(path);
     const target = join(folder, 'new.onnx');
@@ -225,14 +225,14 @@ describe('writing', () => {
     const text = (await readFile(target)).toString('latin1');
     expect(text.split(sha1(file)).length - 1).toBe(2);
     expect(text).not.toContain(sha1(a));
-    // The Constant's elements cannot go outside; they are in the model file now.
+    // The Constant's elements cannot be external; they are in the model file now.
     const again = await readModel(target);
     expect((await loaded(again.graph.constant('c')?.tensor)).equals(a.subarray(8, 16))).toBe(true);
     expect(text).toContain('doc');
     await Promise.all([model.close(), again.close()]);
   });
 
-  test('embed, or a stream, takes everything into the model file', async () => {
+  test('moves everything into the model file with `embed` and for a stream', async () => {
     const { a, b } = await write();
     const model = await readModel(path);
     await writeModel(model, join(folder, 'one.onnx'), { data: 'embed' });
@@ -249,7 +249,7 @@ describe('writing', () => {
     await model.close();
   });
 
-  test('a data file in the way is refused and nothing written', async () => {
+  test('refuses to overwrite an existing data file, and writes nothing', async () => {
     await write();
     const model = await readModel(path);
     await writeFile(join(folder, 'new.onnx.data'), 'mine');

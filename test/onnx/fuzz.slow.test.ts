@@ -11,7 +11,7 @@ const fixtures = new URL('../../fixtures/', import.meta.url).pathname;
 const edge = readdirSync(`${fixtures}edge`).filter((name) => name.endsWith('.onnx'));
 const files = ['digits-mlp.onnx', ...edge.map((name) => `edge/${name}`)].map((name) => readFileSync(fixtures + name));
 
-/** Runs the work; whatever it throws must be a sentence of ours. */
+/** Runs the work; it may only throw our own errors. */
 async function orSentence(work: () => Promise<void>): Promise<void> {
   try {
     await work();
@@ -21,7 +21,7 @@ async function orSentence(work: () => Promise<void>): Promise<void> {
   }
 }
 
-test('a damaged file is refused in plain words, or read and copied byte for byte', async () => {
+test('refuses a damaged file with a sentence, or reads and copies it byte for byte', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...files),
@@ -34,7 +34,7 @@ test('a damaged file is refused in plain words, or read and copied byte for byte
           const sink = bytesSink();
           await writeModel(model, sink);
           expect(Buffer.compare(sink.bytes(), bytes)).toBe(0);
-          // Weights too: what was accepted loads, or says why not.
+          // Weights too: those of an accepted file load, or give an error.
           for (const graph of model.graphs()) {
             for (const tensor of graph.initializers.values()) {
               if (tensor.dtype === 'string') continue;

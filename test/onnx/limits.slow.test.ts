@@ -8,7 +8,7 @@ import { modelFolder } from '../../src/node/files/folder.ts';
 import { readModel } from '../../src/node/model.ts';
 import { concat, field, int, modelBytes, tensorBytes, varint } from '../support/wire.ts';
 
-/** Bytes that are there as often as `count` says, and take no memory. */
+/** Bytes repeated `count` times without taking memory. */
 interface Repeated {
   readonly bytes: Uint8Array;
   readonly count: number;
@@ -16,7 +16,7 @@ interface Repeated {
 type Piece = Uint8Array | Repeated;
 const lengthOf = (piece: Piece): number => ('count' in piece ? piece.bytes.length * piece.count : piece.length);
 
-/** A file of pieces, made while it is read. */
+/** A file of pieces that are generated while it is read. */
 function sourceOf(pieces: readonly Piece[]): Source {
   const byteLength = pieces.reduce((sum, piece) => sum + lengthOf(piece), 0);
   const readInto = async (target: Uint8Array, start: number): Promise<void> => {
@@ -46,7 +46,7 @@ function sourceOf(pieces: readonly Piece[]): Source {
   };
 }
 
-/** Messages in messages: numbers of their fields from the outside, with `inside` at the heart. */
+/** Nested messages: their field numbers from the outside in, with `inside` in the innermost. */
 function nest(numbers: readonly number[], inside: readonly Piece[]): Piece[] {
   const [number, ...rest] = numbers;
   if (number === undefined) return [...inside];
@@ -113,7 +113,7 @@ test.each<[string, number[], Piece[], string]>([
   ],
   ['dimensions of a value', [7, 11, 2, 1, 2], [repeated(empty(1), 1024)], 'a value has more than 64 dimensions'],
 ])(
-  'too many %s',
+  'refuses too many %s',
   async (_, numbers, inside, fact) => {
     const error: unknown = await readModel(sourceOf([int(1, 8), ...nest(numbers, inside)])).catch(
       (cause: unknown) => cause,
@@ -126,14 +126,14 @@ test.each<[string, number[], Piece[], string]>([
   60_000,
 );
 
-test('65 dimensions, one by one', async () => {
+test('refuses 65 dimensions that are not packed', async () => {
   const bytes = modelBytes(field(5, tensorBytes('w', 1, Array(65).fill(1), field(9, new Uint8Array(4)))));
   await expect(readModel(bytes)).rejects.toThrow(
     "<bytes>, graph.initializer[0] 'w': has 65 dimensions; at most 64 are accepted",
   );
 });
 
-test('a file of 2 GiB', async () => {
+test('refuses a file of 2 GiB', async () => {
   const model = sourceOf([int(1, 8), { bytes: new Uint8Array(MIB), count: 2048 }]);
   await expect(readModel(model)).rejects.toThrow('m.onnx: has 2147483650 bytes; ONNX files are smaller than 2 GiB');
 });
@@ -161,14 +161,14 @@ test.each<[string, number, (number | bigint)[], Uint8Array, string]>([
     'has at most 8 numbers; float32 [68719476736] needs 68719476736',
   ],
 ])(
-  'a typed list of few bytes does not stand for a shape that fills the memory: %s',
+  'refuses a typed list of few bytes for a shape that would fill the memory: %s',
   async (_, dtype, dims, list, fact) => {
     const bytes = modelBytes(field(5, tensorBytes('w', dtype, dims, list)));
     await expect(readModel(bytes)).rejects.toThrow(`<bytes>, graph.initializer[0] 'w': ${fact}`);
   },
 );
 
-test('data files without number', async () => {
+test('refuses an unbounded number of data files', async () => {
   const path = await mkdtemp(join(tmpdir(), 'limits-'));
   const folder = await modelFolder(join(path, 'm.onnx'));
   for (let index = 0; index < 4096; index++) await folder.open(`${index}.bin`, 'w').catch(() => {});

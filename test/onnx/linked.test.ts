@@ -1,4 +1,6 @@
-/** External data and symbolic links: it lies in the folder of the model, or of the file that a link to the model leads to. */
+/**
+ * External data and symbolic links: data must be in the folder of the model, or of the file that a link to it leads to.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
@@ -20,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Makes files of a model, of its data, of something else, and links; gives the path of the first of them. */
+/** Creates files with a model, its data or other content, and links; returns the path of the first. */
 async function lay(files: Readonly<Record<string, string>>): Promise<string> {
   const path = (name: string): string => join(folder, name);
   for (const [name, content] of Object.entries(files)) {
@@ -33,7 +35,7 @@ async function lay(files: Readonly<Record<string, string>>): Promise<string> {
   return path(Object.keys(files)[0] ?? '');
 }
 
-/** As `huggingface_hub` keeps what it downloads. */
+/** The layout of the cache of `huggingface_hub`. */
 const CACHE = {
   'snapshots/X/onnx/model.onnx': '-> ../../../blobs/aaaa',
   [`snapshots/X/onnx/${DATA}`]: '-> ../../../blobs/bbbb',
@@ -41,7 +43,7 @@ const CACHE = {
   'blobs/bbbb': 'data',
 };
 
-/** How files may lie: what a model and its data are by name, and by which path ONNX Runtime gets the model. */
+/** Layouts: the files of a model and its data, and the path that ONNX Runtime gets. */
 const found: [what: string, run: string, files: Record<string, string>][] = [
   ['the cache of Hugging Face', 'snapshots/X/onnx/model.onnx', CACHE],
   ['a link beside its file', 'm.onnx', { 'm.onnx': '-> other.onnx', 'other.onnx': 'model', [DATA]: 'data' }],
@@ -72,7 +74,7 @@ const found: [what: string, run: string, files: Record<string, string>][] = [
   ],
 ];
 
-test.each(found)('%s is read, and run', async (_, run, files) => {
+test.each(found)('reads and runs %s', async (_, run, files) => {
   const first = await lay(files);
   const path = run.startsWith('d/') ? join(first, 'm.onnx') : first;
   const model = await readModel(path);
@@ -112,7 +114,7 @@ const escapes: [what: string, files: Record<string, string>][] = [
   ],
 ];
 
-test.each(escapes)('%s is refused, by ONNX Runtime too', async (_, files) => {
+test.each(escapes)('refuses %s, like ONNX Runtime', async (_, files) => {
   const path = await lay(files);
   const error = await readModel(path).catch((cause: unknown) => cause);
   expect(error).toMatchObject({ code: 'malformed', hint: expect.stringContaining('cp -L FOLDER/model.onnx* .') });
@@ -120,7 +122,7 @@ test.each(escapes)('%s is refused, by ONNX Runtime too', async (_, files) => {
   await expect(openSession(path)).rejects.toMatchObject({ code: 'runtime' });
 });
 
-test('links in circles, to nowhere and to folders are refused in words', async () => {
+test('refuses links in cycles, dangling links and links to folders with a sentence', async () => {
   const base = { 'a/m.onnx': '-> ../b/x', 'b/x': 'model' };
   for (const [link, message] of [
     [DATA, 'too many symbolic links, or a cycle of them'],
@@ -135,7 +137,7 @@ test('links in circles, to nowhere and to folders are refused in words', async (
   }
 });
 
-test('a changed model is written beside the link with data of its own, and what the links lead to stays', async () => {
+test('writes a changed model beside the link with its own data, and keeps the targets of links', async () => {
   const path = await lay(CACHE);
   const model = await readModel(path);
   await transform(model, quantize());
@@ -143,7 +145,7 @@ test('a changed model is written beside the link with data of its own, and what 
   expect((await writeModel(model, output)).dataFiles).toEqual([`${output}.data`]);
   await model.close();
   const again = await readModel(path);
-  // The copy is no link, and could not follow that of the data.
+  // The copy is not a link, and could not follow the link of the data.
   const copy = join(dirname(path), 'copy.onnx');
   await expect(writeModel(again, copy)).rejects.toMatchObject({
     code: 'exists',
@@ -157,8 +159,8 @@ test('a changed model is written beside the link with data of its own, and what 
   expect(await readFile(join(folder, 'blobs/bbbb'))).toEqual(await readFile(edge + DATA));
 });
 
-describe('whoever changes links meanwhile', () => {
-  test('gains nothing by the one to the model', async () => {
+describe('someone who changes links during a run', () => {
+  test('cannot exploit the link to the model', async () => {
     const path = await lay({ 'a/m.onnx': 'model', 'home/x': 'model', 'home/secret': 'data' });
     const source = await fileSource(path);
     await unlink(path);
@@ -170,7 +172,7 @@ describe('whoever changes links meanwhile', () => {
     await source.close();
   });
 
-  test('gains nothing by one in the place of a folder of data', async () => {
+  test('cannot exploit a link in place of a data folder', async () => {
     const path = await lay({ 'a/m.onnx': 'model', 'a/real/w': 'data', 'home/w': 'data' });
     await writeFile(join(folder, 'home/w'), 'secret');
     await symlink('../home', join(folder, 'a/link'));

@@ -31,7 +31,7 @@ describe('fixtures', () => {
     expect((await errorOf(malformed + name)).message).toBe(`${malformed}${name}${message}`);
   });
 
-  test('all have a message here', async () => {
+  test('all have a message in this test', async () => {
     expect((await readdir(malformed)).filter((name) => name.endsWith('.onnx')).sort()).toEqual(
       Object.keys(messages).sort(),
     );
@@ -75,18 +75,18 @@ test.each([
     text('version https://git-lfs.github.com/spec/v1\n'),
     '<bytes>: is a git-lfs pointer, not the model it points to',
   ],
-])('%s is named', async (_, bytes, message) => {
+])('names %s', async (_, bytes, message) => {
   const error = await errorOf(bytes);
   expect([error.code, error.message]).toEqual(['malformed', message]);
   if (bytes.length > 0) expect(error.hint).toMatch(/^[A-Z].*[.:?]/);
 });
 
-test('a producer that begins like another format is no other format', async () => {
+test('a producer that begins like another format is not taken for it', async () => {
   const model = await readModel(concat(int(1, 8), field(2, 'ORTModule'), field(7, field(2, 'g'))));
   expect(model.irVersion).toBe(8);
 });
 
-test('what a program answers in its own words is told apart by a word', async () => {
+test('the `kind` of an error distinguishes data files and truncated files', async () => {
   const array = concat(Uint8Array.of(0x93), text('NUMPY\x01\0'));
   expect((await errorOf(array)).kind).toBe('data_file');
   expect((await errorOf(`${malformed}truncated-half.onnx`)).kind).toBe('cut_off');
@@ -98,7 +98,7 @@ test.each([
   ['zeros', new Uint8Array(100), /^<bytes>: byte 0: field number 0 is not valid$/],
   ['no graph', int(1, 8), /^<bytes>: has no graph$/],
   ['no version', field(7, field(2, 'g')), /^<bytes>: has no ir_version$/],
-])('%s: is it an ONNX model?', async (_, bytes, message) => {
+])('%s: asks whether it is an ONNX model', async (_, bytes, message) => {
   const error = await errorOf(bytes);
   expect(error).toMatchObject({ code: 'malformed', hint: 'Is it an ONNX model?' });
   expect(error.message).toMatch(message);
@@ -109,7 +109,7 @@ const float = (...dims: (number | bigint)[]): Uint8Array =>
   modelBytes(field(5, tensorBytes('w', 1, dims, field(9, new Uint8Array(8)))));
 const where = "<bytes>, graph.initializer[0] 'w': ";
 
-/** Bytes nested in field after field, made from the inside outwards in linear time. */
+/** Nested fields, built from the inside out in linear time. */
 function nested(numbers: readonly number[], depth: number): Uint8Array {
   const heads: Uint8Array[] = [];
   let length = 0;
@@ -209,7 +209,7 @@ test.each([
     modelBytes(field(5, field(1, new Uint8Array(1000)))),
     /a list has 1000 bytes; at most 64 numbers are accepted/,
   ],
-])('%s that never end are a limit', async (_, bytes, message) => {
+])('endless %s exceed a limit', async (_, bytes, message) => {
   const error = await errorOf(bytes);
   expect(error.code).toBe('limit');
   expect(error.message).toMatch(message);

@@ -17,14 +17,14 @@ function entriesOf(bytes: Uint8Array): (readonly [string, string])[] {
   return onnx.ModelProto.decode(bytes).metadataProps.map((one) => [one.key ?? '', one.value ?? ''] as const);
 }
 
-/** The fixture with these entries. */
+/** The fixture with these metadata entries. */
 function withEntries(...entries: readonly (readonly [string, string])[]): Uint8Array {
   const model = onnx.ModelProto.decode(MLP);
   model.metadataProps = entries.map(([key, value]) => onnx.StringStringEntryProto.create({ key, value }));
   return onnx.ModelProto.encode(model).finish();
 }
 
-test('a model without metadata gets an entry behind everything; the rest is the same bytes', async () => {
+test('appends an entry to a model without metadata, and keeps all other bytes', async () => {
   const model = await readModel(MLP);
   expect(model.metadata).toEqual([]);
   model.setMetadata('onnx_compress.recipe', '{"ä": 1}');
@@ -33,7 +33,7 @@ test('a model without metadata gets an entry behind everything; the rest is the 
   expect(entriesOf(bytes)).toEqual([['onnx_compress.recipe', '{"ä": 1}']]);
 });
 
-test('an entry is replaced in its place, further ones of its key go, the others are copied', async () => {
+test('replaces an entry in place, removes duplicates of its key, and copies the others', async () => {
   const bytes = withEntries(['a', '1'], ['b', '2'], ['c', '3'], ['b', '4']);
   const model = await readModel(bytes);
   expect(model.metadata.map((one) => one.key)).toEqual(['a', 'b', 'c', 'b']);
@@ -44,13 +44,13 @@ test('an entry is replaced in its place, further ones of its key go, the others 
     ['b', 'new'],
     ['c', '3'],
   ]);
-  // Set again, and with the same text: the file does not change.
+  // Set again with the same text: the file does not change.
   const again = await readModel(await written(model));
   again.setMetadata('b', 'new');
   expect(await written(again)).toEqual(await written(model));
 });
 
-test('entries are copied when other things change, in the bytes they had', async () => {
+test('copies the bytes of entries when other parts change', async () => {
   const model = await readModel(withEntries(['author', 'somebody'], ['empty', '']));
   await transform(model, prune({ method: 'l1', amount: 0.5 }));
   expect(entriesOf(await written(model))).toEqual([
@@ -59,7 +59,7 @@ test('entries are copied when other things change, in the bytes they had', async
   ]);
 });
 
-test('fields of an entry that nobody knows travel with it', async () => {
+test('keeps unknown fields of an entry', async () => {
   // Key "k", value "v", and a field 9 of one byte.
   const entry = Buffer.from([0x72, 0x09, 0x0a, 0x01, 0x6b, 0x12, 0x01, 0x76, 0x4a, 0x01, 0x21]);
   const bytes = Buffer.concat([MLP, entry]);
@@ -70,7 +70,7 @@ test('fields of an entry that nobody knows travel with it', async () => {
   expect(model.metadata[0]?.extra?.byteLength).toBe(3);
 });
 
-test('a long value is not read before it is asked for', async () => {
+test('reads a long value only when it is requested', async () => {
   const long = 'x'.repeat(4 << 20);
   const source = bytesSource(withEntries(['vocabulary', long], ['b', '2']));
   let read = 0;
@@ -89,7 +89,7 @@ test('a long value is not read before it is asked for', async () => {
   expect(new TextDecoder().decode(await entry?.value.load())).toBe(long);
 });
 
-test('an entry that is broken is named with its place', async () => {
+test('names a broken entry with its position', async () => {
   // An entry of five bytes whose key claims nine.
   const broken = Buffer.concat([MLP, Buffer.from([0x72, 0x05, 0x0a, 0x09, 0x6b, 0x12, 0x01])]);
   await expect(readModel(broken)).rejects.toMatchObject({ code: 'malformed' });

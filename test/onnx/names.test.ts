@@ -6,7 +6,7 @@ import { readModel, writeModel } from '../../src/node/model.ts';
 import { decodeText, encodeText } from '../../src/onnx/text.ts';
 import { field, modelBytes, tensorBytes } from '../support/wire.ts';
 
-test('any bytes survive decoding and encoding', () => {
+test('preserves any bytes through decoding and encoding', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       expect(Buffer.from(encodeText(decodeText(bytes))).equals(bytes)).toBe(true);
@@ -15,7 +15,7 @@ test('any bytes survive decoding and encoding', () => {
   );
 });
 
-test('valid text is decoded as ever', () => {
+test('decodes valid text as usual', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       expect(decodeText(new TextEncoder().encode(text))).toBe(text);
@@ -33,7 +33,7 @@ test.each([
   ['past U+10FFFF', [0xf4, 0x90, 0x80, 0x80]],
   ['cut off', [0xf0, 0x9f, 0x98]],
   ['Latin-1', [0x66, 0xfc, 0x72]],
-])('%s is kept as escaped bytes beside what is valid', (_, bytes) => {
+])('keeps %s as escaped bytes beside valid text', (_, bytes) => {
   const text = decodeText(Uint8Array.from(bytes));
   expect(text).toMatch(/[\udc80-\udcff]/);
   expect([...encodeText(text)]).toEqual(bytes);
@@ -41,7 +41,7 @@ test.each([
 
 const odd = ['__proto__', 'constructor', 'toString', '😀', 'ünïcode', ' ', 'a\0b', '\ufeffbom', 'x'.repeat(5000)];
 
-test('odd names go through the map and a rewritten node', async () => {
+test('preserves invalid names in maps and rewritten nodes', async () => {
   const invalid = Uint8Array.of(0x77, 0xff, 0xfe);
   const bytes = modelBytes(
     field(1, ...odd.map((name) => field(1, name)), field(1, ''), field(1, invalid), field(2, 'y'), field(4, 'Foo')),
@@ -77,7 +77,7 @@ test('odd names go through the map and a rewritten node', async () => {
   expect(Buffer.from(sink.bytes()).includes(Buffer.concat([invalid, Buffer.from('_quantized')]))).toBe(true);
 });
 
-test('a name of more than a megabyte is refused, a string of that size carried along', async () => {
+test('refuses a name of more than a megabyte, and copies a string of that size', async () => {
   const long = new Uint8Array((1 << 20) + 1).fill(0x61);
   await expect(readModel(modelBytes(field(2, long)))).rejects.toMatchObject({
     code: 'limit',

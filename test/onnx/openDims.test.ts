@@ -4,7 +4,7 @@ import { print } from '../../src/ir/print.ts';
 import { buildModel, f32, type GraphSpec, type ModelSpec, value } from '../support/build.ts';
 import { bytesOf, modelOf } from '../support/model.ts';
 
-/** A model that states −1, as make_tensor_value_info(…, [-1, …]) does, wherever a file states dims. */
+/** A model with −1 wherever a file states dims, as make_tensor_value_info(…, [-1, …]) writes it. */
 const branch = (name: string): GraphSpec => ({
   outputs: { [name]: f32([-1, 4]) },
   nodes: [
@@ -26,7 +26,7 @@ const SPEC: ModelSpec = {
   valueInfo: { r: f32([-1, 4]) },
 };
 
-test('a negative dim is an open one, and so is one that no number can hold: in inputs, outputs, inside, and in bodies', async () => {
+test('treats negative and too large dims as open: in inputs, outputs, inner values and bodies', async () => {
   const { graph } = await modelOf(SPEC);
   expect(graph.inputs.map((one) => one.dims)).toEqual([[undefined, 4], [], [undefined, 1]]);
   expect(graph.outputs.map((one) => one.dims)).toEqual([
@@ -40,7 +40,7 @@ test('a negative dim is an open one, and so is one that no number can hold: in i
   expect(print(await modelOf(SPEC))).not.toContain('-1');
 });
 
-test('the file is copied byte for byte; what is written anew is as open', async () => {
+test('copies such a file byte for byte, and re-encodes open dims as open', async () => {
   const bytes = buildModel(SPEC);
   expect(Buffer.from(await bytesOf(await modelOf(bytes))).equals(Buffer.from(bytes))).toBe(true);
   const model = await modelOf(bytes);

@@ -1,4 +1,4 @@
-/** Files with nodes and outputs that the model has not: how inner values are looked at. */
+/** Files with extra nodes and outputs, with which inner values are observed. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,7 +44,7 @@ async function withAddition(adding: Addition): Promise<Uint8Array> {
   return sink.bytes();
 }
 
-describe('an output that the model has not', () => {
+describe('an extra output', () => {
   const types: [string, ValueInfo, object | null][] = [
     ['without a type', { name: 'h' }, null],
     ['of unknown rank', { name: 'h', dtype: 'float32' }, { elemType: 1 }],
@@ -58,7 +58,7 @@ describe('an output that the model has not', () => {
       },
     ],
   ];
-  test.each(types)('%s is what onnx-proto reads, and what we read again', async (_, info, type) => {
+  test.each(types)('is read as %s by onnx-proto and by us', async (_, info, type) => {
     const bytes = await withAddition({ outputs: [info] });
     const outputs = onnx.ModelProto.decode(bytes).graph?.output ?? [];
     expect(outputs.map((one) => one.name)).toEqual(['y', 'h']);
@@ -67,7 +67,7 @@ describe('an output that the model has not', () => {
     expect((await modelOf(bytes)).graph.outputs[1]).toEqual(info);
   });
 
-  test('gives the inner value in ONNX Runtime, and a node that looks at it its shape', async () => {
+  test('gives the inner value in ONNX Runtime, and an extra node its shape', async () => {
     const node = createNode({ opType: 'Shape', inputs: ['h'], outputs: ['h_shape'] });
     const bytes = await withAddition({ nodes: [node], outputs: [{ name: 'h' }, { name: 'h_shape' }] });
     const results = await runModel(bytes, { x: feed([3, 2], Float32Array.of(0, 1, 2, 3, 4, 5)) }, 'all');
@@ -76,7 +76,7 @@ describe('an output that the model has not', () => {
     expect(Array.from(results['h_shape']?.data as BigInt64Array)).toEqual([3n, 2n]);
   });
 
-  test('that the model lists as an inner value keeps its type', async () => {
+  test('keeps the type that the model states for an inner value', async () => {
     const model = await modelOf({ ...squares, valueInfo: { h: f32(['rows', 2]) } });
     const sink = bytesSink();
     await writeModel(model, sink, { adding: { outputs: model.graph.valueInfo } });
@@ -85,7 +85,7 @@ describe('an output that the model has not', () => {
   });
 });
 
-test('the model stays as it was: nothing of it changes, and it is still copied whole', async () => {
+test('does not change the model, which is still copied byte for byte', async () => {
   const model = await readModel(fixture('digits-cnn'));
   const before = print(model);
   const inner = model.graph.nodes[0]?.outputs[0] ?? '';
@@ -98,7 +98,7 @@ test('the model stays as it was: nothing of it changes, and it is still copied w
   await model.close();
 });
 
-test('weights in a data file come along', async () => {
+test('supports weights in a data file', async () => {
   const model = await readModel(fixture('edge/external-data'));
   const inner = model.graph.nodes[0]?.outputs[0] ?? '';
   const path = join(folder, 'tapped.onnx');

@@ -40,7 +40,7 @@ const nested = modelBytes(
 const describeUse = (use: { node: Node | undefined; index: number }): string =>
   `${use.node?.outputs[0] ?? 'out'}:${use.index}`;
 
-test('uses count captures through bodies and stop at names defined anew', async () => {
+test('uses include captures in bodies, and stop where a name is redefined', async () => {
   const { graph } = await readModel(nested);
   expect(graph.uses('w').map(describeUse)).toEqual(['y:1', 'y:2', 'out:0', 't:0', 'k:0', 'out:0']);
   expect(graph.uses('v').map(describeUse)).toEqual(['t:1']);
@@ -49,7 +49,7 @@ test('uses count captures through bodies and stop at names defined anew', async 
   expect(graph.uses('nothing')).toEqual([]);
 });
 
-test('held looks outwards and sees the nearest', async () => {
+test('constant searches outwards and finds the nearest', async () => {
   const { graph } = await readModel(nested);
   const value = async (scope: Graph, name: string): Promise<number | undefined> =>
     (await scope.constant(name)?.tensor.load())?.[0];
@@ -64,7 +64,7 @@ test('held looks outwards and sees the nearest', async () => {
   expect(scan.constant('')).toBeUndefined();
 });
 
-test('Constant nodes hold what each kind of value says', async () => {
+test('Constant nodes hold each kind of value', async () => {
   const constant = (name: string, ...attribute: Uint8Array[]): Uint8Array =>
     node('Constant', [], [name], field(5, ...attribute));
   const floats = new Uint8Array(Float32Array.of(1.5, -2).buffer);
@@ -105,7 +105,7 @@ test('Constant nodes hold what each kind of value says', async () => {
   expect(await held('i')).toBeUndefined();
 });
 
-test('a sparse initializer hides an outer weight and is not held', async () => {
+test('a sparse initializer hides an outer weight, and is not a constant tensor', async () => {
   const sparse = (name: string): Uint8Array =>
     field(
       15,
@@ -136,7 +136,7 @@ test('an initializer may be an input as well', async () => {
   expect([graph.isInput('w'), graph.inputs.length, graph.constant('w')?.tensor.name]).toEqual([false, 0, 'w']);
 });
 
-test('functions are graphs of nodes, with references left alone', async () => {
+test('functions are graphs, with attribute references unchanged', async () => {
   const body = field(
     7,
     field(2, 'c'),
@@ -157,7 +157,7 @@ test('functions are graphs of nodes, with references left alone', async () => {
   expect(model.graphs()).toEqual([model.graph, fn]);
 });
 
-test('training_info gives its names, bodies and bindings included', async () => {
+test('training_info gives the names it refers to, including bodies and bindings', async () => {
   const training = field(
     20,
     field(1, node('Init', ['i1'], ['o'])),
@@ -171,7 +171,7 @@ test('training_info gives its names, bodies and bindings included', async () => 
   expect([...model.trainingNames].sort()).toEqual(['a1', 'a2', 'i1', 'k1', 'k2', 'v1', 'v2']);
 });
 
-test.each([3, 4, 7, 8, 10, 12, 14])('IR version %i opens', async (version) => {
+test.each([3, 4, 7, 8, 10, 12, 14])('opens IR version %i', async (version) => {
   const model = await readModel(
     concat(
       int(1, version),

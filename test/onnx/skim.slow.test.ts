@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** A source that counts. */
+/** A source that counts reads. */
 function counting(source: Source): Source & { read(start: number, end: number): Promise<Uint8Array>; bytes(): number } {
   let bytes = 0;
   return {
@@ -27,7 +27,7 @@ function counting(source: Source): Source & { read(start: number, end: number): 
   };
 }
 
-/** Writes a model of float32 weights whose bytes are holes in the file: it takes no room on the disk. */
+/** Writes a model whose float32 weights are holes in a sparse file, so that it takes no disk space. */
 async function sparseModel(path: string, weights: number, elements: number): Promise<void> {
   const head = (index: number): Uint8Array => tensorBytes(`w${index}`, 1, [elements]);
   const length = (payload: Uint8Array, more: number): Uint8Array => varint(payload.length + more);
@@ -73,7 +73,7 @@ test.each([
   await model.close();
 });
 
-test('one weight is one read', async () => {
+test('loading a weight takes one read', async () => {
   const path = join(folder, 'one.onnx');
   await sparseModel(path, 2, 1 << 20);
   const source = counting(await fileSource(path));
@@ -85,7 +85,7 @@ test('one weight is one read', async () => {
 });
 
 describe('the window', () => {
-  /** A model in which something of every kind comes after `pad` bytes of filling. */
+  /** A model with one of every kind of field after `pad` bytes of padding. */
   const padded = (pad: number, raw: number): Uint8Array =>
     modelBytes(
       field(10, new Uint8Array(pad).fill(0x2e)),
@@ -114,12 +114,12 @@ describe('the window', () => {
     ['512 bytes after a jump', 512, 4096],
     ['64 KiB', 1 << 16, 8],
     ['128 KiB', 1 << 17, 8],
-  ])('gives the same wherever its edge falls: %s', async (_, edge, raw) => {
+  ])('gives the same wherever its edge is: %s', async (_, edge, raw) => {
     const want = await expected(0, raw);
     for (let pad = edge - 260; pad < edge + 8; pad++) expect(await expected(Math.max(0, pad), raw)).toBe(want);
   });
 
-  test('gives the same over a source that is slow', async () => {
+  test('gives the same with a slow source', async () => {
     const bytes = padded(700, 2000);
     const inner = bytesSource(bytes);
     const slow: Source = {

@@ -12,14 +12,14 @@ async function initializer(...fields: Uint8Array[]): Promise<Tensor> {
   return model.graph.initializers.get('w') as Tensor;
 }
 
-/** One stored number of each typed field per element: its tag, as it stands in a packed list. */
+/** How a typed field stores an element: its tag, and its bytes in a packed list. */
 interface Typed {
   readonly number: number;
   readonly unpacked: Uint8Array[];
   readonly packed: Uint8Array;
 }
 
-/** The raw bytes of a tensor as the typed field of its dtype would have them. */
+/** The raw bytes of a tensor converted to the typed field of its dtype. */
 function typedOf(dtype: DType, raw: Uint8Array): Typed {
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
   const units = (size: number): number[] => Array.from({ length: raw.length / size }, (_, index) => index * size);
@@ -82,7 +82,7 @@ const counted = (dtype: DType): fc.Arbitrary<{ count: number; raw: Uint8Array }>
   });
 
 describe.each(NUMERIC)('%s', (dtype) => {
-  test('typed fields, packed, unpacked or both, load as the bytes of raw_data', async () => {
+  test('typed fields, packed, unpacked or both, load the same as raw_data', async () => {
     await fc.assert(
       fc.asyncProperty(counted(dtype), fc.nat(), async ({ count, raw }, cut) => {
         const typed = typedOf(dtype, raw);
@@ -106,14 +106,14 @@ describe.each(NUMERIC)('%s', (dtype) => {
     );
   });
 
-  test('holds nothing where a dim is 0, and one element where there are no dims', async () => {
+  test('has no elements if a dim is 0, and one element without dims', async () => {
     expect((await (await initializer(tensorBytes('w', dtypeNumber(dtype), [3, 0]))).load()).length).toBe(0);
     const raw = new Uint8Array(byteLengthOf(dtype, 1)).fill(1);
     const scalar = await initializer(tensorBytes('w', dtypeNumber(dtype), [], field(9, raw)));
     expect([...(await scalar.load())]).toEqual([...raw]);
   });
 
-  test('is refused where the bytes do not fit the shape', async () => {
+  test('is refused if its bytes do not fit the shape', async () => {
     const short = tensorBytes('w', dtypeNumber(dtype), [1000], field(9, new Uint8Array(3)));
     await expect(initializer(short)).rejects.toThrow(
       `<bytes>, graph.initializer[0] 'w': raw_data has 3 bytes; ${dtype} [1000] needs ${byteLengthOf(dtype, 1000)}`,
@@ -121,7 +121,7 @@ describe.each(NUMERIC)('%s', (dtype) => {
   });
 });
 
-test('values a typed field should not have are cut to the width of the dtype', async () => {
+test('values out of range are cut to the width of the dtype', async () => {
   const tensor = await initializer(tensorBytes('w', dtypeNumber('int8'), [2], int(5, -1), int(5, 0x1ff)));
   expect([...(await tensor.load())]).toEqual([255, 255]);
 });
@@ -147,7 +147,7 @@ test.each([
   await expect(initializer(tensorBytes('w', float, [2], ...fields))).rejects.toThrow(message);
 });
 
-test('a typed list that is too long or broken is refused when it is loaded, one that is too short at once', async () => {
+test('a typed list that is too long or broken is refused at loading, one that is too short at once', async () => {
   const load = async (list: Uint8Array): Promise<Uint8Array> =>
     (await initializer(tensorBytes('w', dtypeNumber('int64'), [2], field(7, list)))).load();
   await expect(load(Uint8Array.of(1))).rejects.toThrow('has at most 1 numbers; int64 [2] needs 2');

@@ -57,7 +57,7 @@ async function written(model: Model): Promise<Uint8Array> {
 
 const includes = (bytes: Uint8Array, part: Uint8Array): boolean => Buffer.from(bytes).includes(Buffer.from(part));
 
-/** Which unknown bundles a file holds. */
+/** The markers of the unknown fields in a file. */
 function salts(bytes: Uint8Array): number[] {
   const found: number[] = [];
   for (let salt = 1; salt <= 60; salt++) if (includes(bytes, u(salt))) found.push(salt);
@@ -66,16 +66,16 @@ function salts(bytes: Uint8Array): number[] {
 
 const all = salts(file);
 
-describe('fields nobody knows', () => {
-  test('are in the file that is tested', () => {
+describe('unknown fields', () => {
+  test('are in the test file', () => {
     expect(all.length).toBe(35);
   });
 
-  test('stay when nothing changes', async () => {
+  test('are kept if nothing changes', async () => {
     expect(Buffer.compare(await written(await readModel(file)), file)).toBe(0);
   });
 
-  test('stay when every leaf is written anew', async () => {
+  test('are kept if every leaf is re-encoded', async () => {
     const model = await readModel(file);
     for (const graph of model.graphs()) {
       for (const node of graph.nodes) graph.replaceNode(node, { ...node, name: 'renamed' });
@@ -93,7 +93,7 @@ describe('fields nobody knows', () => {
     expect([...(await (again.graph.initializers.get('w') as Tensor).load())]).toEqual([9, 9, 9, 9]);
   });
 
-  test('stay on an attribute whose body changes', async () => {
+  test('are kept on an attribute whose body changes', async () => {
     const model = await readModel(file);
     const [inner] = [...model.graph.bodies];
     const node = inner?.nodes[0] as Node;
@@ -103,7 +103,7 @@ describe('fields nobody knows', () => {
     expect(includes(bytes, concat(field(13, 'doc'), u(7)))).toBe(true);
   });
 
-  test('stay when a graph gets its first initializer', async () => {
+  test('are kept if a graph gets its first initializer', async () => {
     const model = await readModel(file);
     model.graph.removeInitializer('w');
     model.graph.setInitializer(derived('v', 'int8', [2], async () => Int8Array.of(1, 2)));
@@ -111,7 +111,7 @@ describe('fields nobody knows', () => {
   });
 });
 
-test('an attribute that says its type and no value has the value that proto3 leaves out', async () => {
+test('an attribute with a type but no value has the default that proto3 omits', async () => {
   const absent = (name: string, type: number): Uint8Array => field(5, field(1, name), int(20, type));
   const model = await readModel(
     concat(
@@ -127,7 +127,7 @@ test('an attribute that says its type and no value has the value that proto3 lea
   ]);
 });
 
-test('ir_version keeps its odd spelling until it changes', async () => {
+test('ir_version keeps its unusual encoding until it changes', async () => {
   const padded = concat(Uint8Array.of(8, 0x8a, 0x80, 0), field(8, int(2, 21)), field(7, field(2, 'g')));
   const model = await readModel(padded);
   model.graph.setInitializer(derived('v', 'int8', [1], async () => Int8Array.of(1)));

@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Replaces every initializer by a zero of the same shape, computed while it is written. */
+/** Replaces every initializer by zeros of the same shape, computed while they are written. */
 function zero(graph: Graph): void {
   for (const one of [...graph.initializers.values()]) {
     graph.setInitializer(derived(one.name, one.dtype, one.dims, async () => new Uint8Array(one.byteLength), one.extra));
@@ -39,7 +39,7 @@ async function failing(name: string): Promise<Model> {
   return model;
 }
 
-describe('lengths are planned before anything is computed', () => {
+describe('plans lengths before anything is computed', () => {
   test.each(['edge/if-branch-matmul', 'edge/constant-node-weights', 'digits-vit', 'edge/fp16-weights'])(
     '%s',
     async (name) => {
@@ -75,7 +75,7 @@ describe('lengths are planned before anything is computed', () => {
   );
 });
 
-test('new nodes with every kind of attribute, new weights and a new opset say what they were given', async () => {
+test('writes new nodes with every kind of attribute, new weights and a new opset', async () => {
   const model = await readModel(fixture('mymodel'));
   const [first] = model.graph.nodes;
   if (first === undefined) throw new Error('no node');
@@ -112,7 +112,7 @@ test('new nodes with every kind of attribute, new weights and a new opset say wh
 });
 
 describe('files', () => {
-  test('a tensor that fails leaves nothing, neither to a new name nor over an old one', async () => {
+  test('are not written if a tensor fails, neither new nor over an old file', async () => {
     const model = await failing('digits-mlp');
     const out = join(folder, 'out.onnx');
     await expect(writeModel(model, out)).rejects.toThrow('no');
@@ -142,7 +142,7 @@ describe('files', () => {
     await model.close();
   });
 
-  test('are not replaced without leave', async () => {
+  test('are not replaced without permission', async () => {
     const model = await readModel(fixture('mymodel'));
     const out = join(folder, 'out.onnx');
     await writeFile(out, 'old');
@@ -161,7 +161,7 @@ describe('files', () => {
     await model.close();
   });
 
-  test('a tensor that breaks its promise is an internal error', async () => {
+  test('a tensor of the wrong length is an internal error', async () => {
     const model = await readModel(fixture('mymodel'));
     model.graph.setInitializer(derived('zz', 'float32', [2], async () => new Uint8Array(7)));
     await expect(writeModel(model, bytesSink())).rejects.toMatchObject({
@@ -171,7 +171,7 @@ describe('files', () => {
     await model.close();
   });
 
-  test('the model may be written over the file it is read from', async () => {
+  test('may be written over the file that the model is read from', async () => {
     const path = join(folder, 'in.onnx');
     await writeFile(path, await readFile(fixture('digits-mlp')));
     const model = await readModel(path);
@@ -183,7 +183,7 @@ describe('files', () => {
 });
 
 describe('streams', () => {
-  test('a reader that has gone is an io error', async () => {
+  test('give an io error if the reader is gone', async () => {
     const model = await readModel(fixture('digits-mlp'));
     const gone = new Writable({
       write: (_chunk, _encoding, done) => done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })),
@@ -195,7 +195,7 @@ describe('streams', () => {
     await model.close();
   });
 
-  test('a slow reader is waited for: never more than a few MiB are under way', async () => {
+  test('wait for a slow reader, with at most a few MiB in flight', async () => {
     const model = await readModel(fixture('mymodel'));
     model.graph.setInitializer(derived('zz', 'float32', [8 * MIB], async () => new Uint8Array(32 * MIB)));
     let most = 0;
@@ -213,7 +213,7 @@ describe('streams', () => {
     await model.close();
   });
 
-  test('take no data file', async () => {
+  test('cannot have a data file', async () => {
     const model = await readModel(fixture('mymodel'));
     await expect(writeModel(model, bytesSink(), { data: 'external' })).rejects.toMatchObject({ code: 'options' });
     await model.close();
@@ -242,7 +242,7 @@ describe('more than 2 GiB', () => {
     await model.close();
   });
 
-  test('go to a data file beside the model', async () => {
+  test('are written to a data file beside the model', async () => {
     const model = await huge();
     const plan = planModel(model, { dataName: 'out.onnx.data' });
     expect(plan.byteLength).toBeLessThan(10_000);

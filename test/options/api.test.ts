@@ -1,4 +1,4 @@
-/** The library refuses what the command line refuses: misspelt options, words that are no choice, values of another kind. */
+/** The library refuses what the command line refuses: misspelt options, invalid choices, values of a wrong type. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -28,7 +28,7 @@ import {
 } from '../../src/index.node.ts';
 import * as core from '../../src/index.ts';
 
-// A program in JavaScript, which no compiler stops.
+// Like a JavaScript program, which no compiler checks.
 const anything = (value: unknown): never => value as never;
 
 test.each<[string, () => unknown, string]>([
@@ -106,7 +106,7 @@ test.each<[string, () => unknown, string]>([
   expect(call).toThrow(message);
 });
 
-test('what is undefined is as if it were not there', () => {
+test('an undefined option counts as absent', () => {
   expect(quantize({ dtype: undefined, exclude: undefined } as never).name).toBe('quantize');
 });
 
@@ -138,7 +138,7 @@ test.each<[string, () => unknown, string]>([
     () => quantize({ weightsOnly: true, format: 'qoperator' }),
     'format: qoperator needs integer activations, but `weightsOnly` keeps them float',
   ],
-])('%s: the sentence of the command line, without its dashes', (_, call, message) => {
+])('%s: the message is that of the command line, without dashes', (_, call, message) => {
   expect(call).toThrow(expect.objectContaining({ name: 'CompressError', code: 'options' }));
   expect(call).toThrow(message);
 });
@@ -199,11 +199,11 @@ test.each<[string, () => Promise<unknown>, string]>([
     () => diff(anything({}), anything({}), anything({ bins: '4' })),
     'bins: expects a number; a string was given',
   ],
-])('%s refuses what it cannot do before it begins', async (_, call, message) => {
+])('%s refuses invalid options before it begins', async (_, call, message) => {
   await expect(call()).rejects.toThrow(message);
 });
 
-test('what the library says names options by key: dashes belong to the command line', () => {
+test('messages of the library name options by key, without dashes', () => {
   const root = new URL('../../src', import.meta.url).pathname;
   const own = (readdirSync(root, { recursive: true }) as string[]).filter(
     (path) => path.endsWith('.ts') && !/^(cli|options)\//.test(path),

@@ -14,7 +14,7 @@ test.each([
   expect(valuesOf(PRUNE, { l1: text }).l1).toBe(amount);
 });
 
-test.each(['wanda', 'sparsegpt', 'channels'] as const)('prune --%s takes percent', (method) => {
+test.each(['wanda', 'sparsegpt', 'channels'] as const)('prune --%s accepts percentages', (method) => {
   expect(valuesOf(PRUNE, { [method]: '30%', calibrate: 'data.npz' })[method]).toBe(0.3);
 });
 

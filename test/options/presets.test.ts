@@ -1,4 +1,4 @@
-/** A preset is the options it stands for; what is given besides wins. */
+/** A preset stands for options; options given beside it take precedence. */
 import { expect, test } from '@jest/globals';
 import { stepOf } from '../../src/node/recipes/steps.ts';
 import { PRESET_NAMES, PRESETS, presetLine } from '../../src/options/presets.ts';

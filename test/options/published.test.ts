@@ -1,4 +1,4 @@
-/** docs/options.md and the schemas of recipes and config files are what the tables of options say. */
+/** docs/options.md and the schemas of recipes and config files match the tables of options. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -32,7 +32,7 @@ const config = configSchema(
   (verb) => SUMMARIES[verb].describe,
 );
 
-test('all are up to date: npm run build && node scripts/options.js', () => {
+test('all are up to date (otherwise: npm run build && node scripts/options.js)', () => {
   expect(docs('options.md')).toBe(optionsPage(TABLES, SUMMARIES, keysOf));
   expect(schemaOf('recipe')).toMatchObject(JSON.parse(JSON.stringify(schema)));
   expect(schemaOf('config')).toMatchObject(JSON.parse(JSON.stringify(config)));
@@ -41,7 +41,7 @@ test('all are up to date: npm run build && node scripts/options.js', () => {
 describe('the schema', () => {
   const recipe = (...steps: readonly object[]): object => ({ onnxCompress: 1, steps });
 
-  test('passes every recipe of the documents', () => {
+  test('accepts every recipe in the docs', () => {
     const pages = (readdirSync(join(ROOT, 'docs'), { recursive: true }) as string[]).filter((one) =>
       one.endsWith('.md'),
     );
@@ -87,7 +87,7 @@ describe('the schema', () => {
     expect(fits(schema, recipe(step))).toBe(valid);
   });
 
-  test('no steps, too many, another version and other keys are refused', () => {
+  test('refuses no steps, too many, another version and unknown keys', () => {
     expect(fits(schema, recipe())).toBe(false);
     expect(fits(schema, recipe(...Array.from({ length: MAX_STEPS }, () => ({ verb: 'fold' }))))).toBe(true);
     expect(fits(schema, recipe(...Array.from({ length: MAX_STEPS + 1 }, () => ({ verb: 'fold' }))))).toBe(false);
@@ -97,7 +97,7 @@ describe('the schema', () => {
 });
 
 describe('the schema of config files', () => {
-  test('passes what the page has', () => {
+  test('accepts the examples of the page', () => {
     const [, text = ''] = /^```json\n([\s\S]*?)^```$/m.exec(docs('config.md')) ?? [];
     expect(fits(config, JSON.parse(text))).toBe(true);
   });

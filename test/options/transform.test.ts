@@ -1,11 +1,11 @@
-/** What `transform` hands on, and what calibrated quantization refuses before a model is read. */
+/** What `transform` reports, and what calibrated quantization refuses before a model is read. */
 import { expect, test } from '@jest/globals';
 import { calibratedQuantize, checkedChannels, quantize, readModel, transform } from '../../src/index.node.ts';
 
 const MLP = new URL('../../fixtures/digits-mlp.onnx', import.meta.url);
 const anything = (value: unknown): never => value as never;
 
-test('transform tells how far each pass is', async () => {
+test('transform reports the progress of each pass', async () => {
   await using model = await readModel(MLP);
   const seen: [string, number, number][] = [];
   const reports = await transform(model, [quantize()], {
@@ -27,7 +27,7 @@ test.each<[object, string]>([
   expect(() => calibratedQuantize({}, anything(options))).toThrow(message);
 });
 
-test('calibratedQuantize does what the command line does with defaults, and checkedChannels refuses as it does', async () => {
+test('calibratedQuantize has the defaults of the command line, and checkedChannels refuses what it refuses', async () => {
   await using model = await readModel(MLP);
   const [report] = await transform(model, calibratedQuantize({}, { data: 'random' }));
   expect(report?.changes).toHaveLength(3);

@@ -30,10 +30,10 @@ async function reencoded(model: Model): Promise<Uint8Array> {
 
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 
-test('there are fixtures', () => expect(paths.length).toBeGreaterThan(15));
+test('finds the fixtures', () => expect(paths.length).toBeGreaterThan(15));
 
 describe.each(paths)('%s', (path) => {
-  test('is written as it was read, and as onnx-proto reads it', async () => {
+  test('is written as it was read, and read the same by onnx-proto', async () => {
     const model = await readModel(path);
     const original = await readFile(path);
     const copy = join(folder, `copy-${path.split('/').at(-1)}`);
@@ -45,7 +45,7 @@ describe.each(paths)('%s', (path) => {
     await model.close();
   });
 
-  test('says the same when every node and weight is written anew', async () => {
+  test('is equal if every node and weight is re-encoded', async () => {
     const model = await readModel(path);
     for (const graph of model.graphs()) {
       for (const node of graph.nodes) graph.replaceNode(node, { ...node });

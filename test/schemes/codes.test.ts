@@ -11,7 +11,7 @@ const [inputs, outputs] = [40, 6];
 const data = numbers(5, inputs * outputs);
 const turned = data.map((_, at) => data[(at % inputs) * outputs + Math.floor(at / inputs)] as number);
 
-test('a matrix gives the same codes as it lies either way, and its losses', async () => {
+test('a matrix in either layout has the same codes and losses', async () => {
   const across = {
     tensor: constant('w', 'float32', [inputs, outputs], data),
     shape: { outputs, inputs },
@@ -30,7 +30,7 @@ test('a matrix gives the same codes as it lies either way, and its losses', asyn
   expect(first?.losses.sqnr).toBeGreaterThan(15);
 });
 
-test('a factor is in the numbers, and infinity is told', async () => {
+test('a factor is applied to the numbers, and infinity is detected', async () => {
   const given = {
     tensor: constant('w', 'float32', [outputs, inputs], turned),
     shape: { outputs, inputs },

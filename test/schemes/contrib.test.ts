@@ -1,4 +1,4 @@
-/** Weights in codes of a few bits: the numbers they stand for are those that ONNX Runtime computes with. */
+/** Low-bit weights are decoded to the numbers with which ONNX Runtime computes. */
 import { describe, expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
 import { codeInputs, codesAt } from '../../src/schemes/contrib.ts';
@@ -21,7 +21,7 @@ async function numbers(reals: Reals): Promise<number[]> {
   return all;
 }
 
-/** The matrix that a product multiplies by: `[K, N]`, from the product of the unit matrix. */
+/** The matrix `[K, N]` of a product, from its result for the unit matrix. */
 async function multiplied(spec: ModelSpec, K: number): Promise<number[]> {
   const unit = Float32Array.from({ length: K * K }, (_, at) => (at % (K + 1) === 0 ? 1 : 0));
   const { y } = await runModel(buildModel(spec), { x: feed([K, K], unit) });
@@ -65,7 +65,7 @@ describe('MatMulNBits', () => {
     expectClose(await numbers(weight.reals), transposed(expected, K));
   });
 
-  test('what does not fit together is no weight', async () => {
+  test('parts that do not fit together are not a weight', async () => {
     const spec = nbitsModel({ K: 64, N: 6, bits: 4, block: 32 });
     const short = { ...spec, initializers: { ...spec.initializers, w_scales: f32([6], someScales(6)) } };
     expect(await weightIn(short, 1)).toBeUndefined();

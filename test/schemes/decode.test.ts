@@ -30,11 +30,11 @@ describe.each(SMALL_INTEGERS)('%s in blocks', (dtype) => {
       : constant('z', dtype, [2, 3], packed(Uint8Array.from(zeroPoint), dtype)),
   };
 
-  test('the numbers are those of the reference', async () => {
+  test('gives the numbers of the reference', async () => {
     expect(await numbers(decode(encoded))).toEqual([...Float32Array.from(reals)]);
   });
 
-  test('with the axes swapped', async () => {
+  test('gives them with swapped axes', async () => {
     const turned = reals.map((_, at) => reals[(at % 8) * 3 + Math.floor(at / 8)] as number);
     expect(await numbers(decodeSwapped(encoded))).toEqual([...Float32Array.from(turned)]);
   });
@@ -46,7 +46,7 @@ test.each<[string, Granularity, readonly number[]]>([
   ['channels over two axes', { kind: 'channel', axis: 1, from: 0 }, [2, 3, 5]],
   ['blocks in the middle, the last one shorter', { kind: 'block', axis: 1, size: 2 }, [2, 5, 3]],
   ['a block as long as its axis', { kind: 'block', axis: 2, size: 5 }, [2, 3, 5]],
-])('%s: what was encoded comes back within half a step, element for element', async (_, granularity, dims) => {
+])('%s: decoding restores every element within half a step', async (_, granularity, dims) => {
   const count = dims.reduce((a, b) => a * b, 1);
   const values = Array.from({ length: count }, (__, at) => (((at * 37) % 101) - 50) * (1 + at));
   for (const dtype of SMALL_INTEGERS) {
@@ -57,7 +57,7 @@ test.each<[string, Granularity, readonly number[]]>([
     const made = await encode(given, scheme, params, { of: 'w', data: 'q', scale: 's', zeroPoint: 'z' });
     const back = await numbers(decode(made));
     expect(back.length).toBe(count);
-    // Each number against the steps of its own channel or block: the largest step would hide a wrong one.
+    // Each number is compared with the step of its own channel or block: the largest step would hide errors.
     const steps = await numbers(
       decode({
         ...made,
@@ -75,10 +75,10 @@ test.each<[string, Granularity, readonly number[]]>([
   }
 });
 
-test('float16 is decoded', async () => {
+test('decodes float16', async () => {
   expect(await numbers(decode(await encodeHalf(floatsOf([1, 0.1, -2], [3]), 'h')))).toEqual([1, 0.0999755859375, -2]);
 });
 
-test('the matrix of the reference is the one that is encoded', () => {
+test('the encoded matrix is that of the reference', () => {
   expect(REALS.length).toBe(DIMS.reduce((a, b) => a * b, 1));
 });

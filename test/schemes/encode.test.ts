@@ -30,7 +30,7 @@ describe('blocks of 4 along the first axis', () => {
   const blocks: Granularity = { kind: 'block', axis: 0, size: 4 };
   const types = SMALL_INTEGERS;
 
-  test.each(types)('%s: the bytes are those of the reference', async (dtype) => {
+  test.each(types)('%s: have the bytes of the reference', async (dtype) => {
     const { raw, scale, zeroPoint } = REFERENCES[dtype];
     const made = await encoded(asItIs(weight(REALS, DIMS)), dtype, blocks);
     expect(made.scheme.name).toBe(`${dtype} in blocks of 4`);
@@ -45,7 +45,7 @@ describe('blocks of 4 along the first axis', () => {
     expect(apart?.slice(0, 6) ?? [0, 0, 0, 0, 0, 0]).toEqual(zeroPoint);
   });
 
-  test.each(types)('%s: a matrix that is turned has the same blocks along its other axis', async (dtype) => {
+  test.each(types)('%s: are the same for a transposed matrix along its other axis', async (dtype) => {
     const turned = Array.from({ length: 24 }, (_, at) => REALS[(at % 8) * 3 + Math.floor(at / 8)] as number);
     const given = { tensor: weight(turned, [3, 8]), transposed: true, factor: 1 };
     const made = await encoded(given, dtype, blocks);
@@ -53,7 +53,7 @@ describe('blocks of 4 along the first axis', () => {
     expect(await scalesOf(made)).toEqual([...Float32Array.from(REFERENCES[dtype].scale)]);
   });
 
-  test('the last block may be shorter, along any axis', async () => {
+  test('may be shorter at the end, along any axis', async () => {
     const made = await encoded(asItIs(weight([7, -7, 14, 2, -7, 4], [2, 3])), 'int4', {
       kind: 'block',
       axis: 1,
@@ -66,7 +66,7 @@ describe('blocks of 4 along the first axis', () => {
   });
 });
 
-test('channels over several axes: rows of two matrices', async () => {
+test('encodes channels over several axes: rows of two matrices', async () => {
   const values = [1, -127, 2, 254, 0.5, 63.5, -3, 381];
   const made = await encoded(asItIs(weight(values, [2, 2, 2])), 'int8', { kind: 'channel', axis: 1, from: 0 });
   expect(made.scale.dims).toEqual([2, 2]);
@@ -74,17 +74,17 @@ test('channels over several axes: rows of two matrices', async () => {
   expect([...new Int8Array(await made.data.load())]).toEqual([1, -127, 1, 127, 1, 127, -1, 127]);
 });
 
-test('NaN and infinity have no scale', async () => {
+test('gives no scale for NaN and infinity', async () => {
   const scheme = integerScheme('int4', { kind: 'block', axis: 0, size: 2 });
   expect(await paramsOf(asItIs(weight([1, 2, Number.NaN, 4], [4])), scheme)).toBeUndefined();
 });
 
-test('integers know what they stand for, whatever it is called', async () => {
+test('integers keep a reference to their weight, whatever its name', async () => {
   const made = await encoded(asItIs(weight([1, 2], [2])), 'int8', { kind: 'tensor' });
   expect(made.data.from?.name).toBe('w');
 });
 
-test('float16 is rounded to nearest, ties to even', async () => {
+test('rounds float16 to nearest, ties to even', async () => {
   const made = await encodeHalf(weight([1, 1 + 2 ** -11, 1 + 3 * 2 ** -11, 65504, 65520, -(2 ** -25)], [6]), 'h');
   expect([made.data.name, made.data.dtype, made.scheme.name]).toEqual(['h', 'float16', 'float16']);
   const bits = new Uint16Array((await made.data.load()).buffer);

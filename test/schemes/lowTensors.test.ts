@@ -26,7 +26,7 @@ test.each([
   ['a few, in memory', 3, false],
   ['a few, put aside', 3, true],
   ['many, put aside', 40_000, true],
-])('tensors are those of their weight when the next one has its memory: %s', async (_, outputs, aside) => {
+])('tensors keep their values when the next weight reuses the memory: %s', async (_, outputs, aside) => {
   const { codes, memory } = sharedCodes(outputs);
   const model = new Model({ graph: new Graph({}), irVersion: 10, opsets: [{ domain: '', version: 21 }] });
   const tensor = constant('w', 'float32', [1], Float32Array.of(0));

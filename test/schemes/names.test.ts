@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { quantize, readModel, transform } from '../../src/index.node.ts';
 import { buildModel, f32 } from '../support/build.ts';
 
-test('names end as they will: nothing is read out of a name', async () => {
+test('a weight whose name ends like ours is not taken for a quantized one', async () => {
   const values = Array.from({ length: 64 }, (_, index) => ((index * 37) % 101) - 50);
   const bytes = buildModel({
     opset: 17,

@@ -10,7 +10,7 @@ const some = (dims: readonly number[]): TensorSpec =>
     Array.from({ length: dims.reduce((a, b) => a * b, 1) }, (_, index) => ((index * 37) % 101) - 50),
   );
 
-describe('what quantize writes is found as what it was written as', () => {
+describe('recognizes the output of quantize', () => {
   const matmul = { nodes: [{ op: 'MatMul', in: ['x', 'w'], out: ['y'] }], dims: [8, 6], x: ['N', 8] };
   const conv = { nodes: [{ op: 'Conv', in: ['x', 'w'], out: ['y'] }], dims: [6, 4, 2, 2], x: ['N', 4, 5, 5] };
   const channel = (axis: number): Granularity => ({ kind: 'channel', axis });
@@ -35,7 +35,7 @@ describe('what quantize writes is found as what it was written as', () => {
   });
 });
 
-test('a mask of truth values is no integers: what it is multiplied with is no scale', async () => {
+test('does not take a boolean mask for integers, nor its factor for a scale', async () => {
   const bytes = buildModel({
     opset: 17,
     inputs: { x: f32(['N', 64]) },
@@ -53,7 +53,7 @@ test('a mask of truth values is no integers: what it is multiplied with is no sc
   expect(use?.node && stepRoleOf(graph, use.node, use.index)).toBeUndefined();
 });
 
-describe('what other quantizers write', () => {
+describe('recognizes the output of other quantizers', () => {
   const graphOf = async (
     dtype: 'int4' | 'uint4' | 'int2' | 'uint2',
     attributes: Readonly<Record<string, number>>,
@@ -86,12 +86,12 @@ describe('what other quantizers write', () => {
     expect([found?.scheme.dtype, found?.scheme.granularity]).toEqual([dtype, granularity]);
   });
 
-  test('scales that do not fit are no scales of these integers', async () => {
+  test('does not accept scales that do not fit the integers', async () => {
     expect(findEncoded(await graphOf('int4', { axis: 0, block_size: 2 }, [2, 4]), 'w')).toBeUndefined();
   });
 });
 
-test('scales that are made of themselves are no scales, and have an end', async () => {
+test('does not accept scales that depend on themselves, and terminates', async () => {
   const bytes = buildModel({
     opset: 17,
     inputs: { x: f32(['N', 8]) },

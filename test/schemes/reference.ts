@@ -1,8 +1,8 @@
 import type { SmallInteger } from '../../src/schemes/scheme.ts';
 
 /**
- * What onnx's reference evaluator (1.23, opset 25) gives for QuantizeLinear and DequantizeLinear of one matrix in blocks of 4
- * along its first axis: the bytes of `raw_data`, and the real numbers they stand for.
+ * The results of onnx's reference evaluator (1.23, opset 25) for QuantizeLinear and DequantizeLinear of a matrix in
+ * blocks of 4 along its first axis: the bytes of `raw_data`, and the numbers they represent.
  */
 export const DIMS: readonly number[] = [8, 3];
 
@@ -13,7 +13,7 @@ export const REALS: readonly number[] = [
 
 export interface Reference {
   readonly scale: readonly number[];
-  /** All zeros for types with a sign. */
+  /** All zeros for signed types. */
   readonly zeroPoint: readonly number[];
   readonly raw: readonly number[];
   readonly reals: readonly number[];

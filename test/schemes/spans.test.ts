@@ -9,7 +9,7 @@ import { blocksModel, bnb4Model, nbitsModel } from '../support/codes.ts';
 import { modelOf } from '../support/model.ts';
 
 describe('a sample', () => {
-  test('has a span in each part, never at the same place, and never beyond the end', () => {
+  test('has a span in each part, at varying places, and never beyond the end', () => {
     const spans = sampleOf(100_000, 8192) ?? [];
     expect(spans).toHaveLength(8);
     for (const [index, { start, end }] of spans.entries()) {
@@ -20,14 +20,14 @@ describe('a sample', () => {
     expect(new Set(spans.map(({ start }) => start % 12_500)).size).toBe(8);
   });
 
-  test('of few elements is all of them', () => {
+  test('is undefined for few elements', () => {
     expect(sampleOf(16_383, 8192)).toBeUndefined();
     expect(sampleOf(16_384, 8192)).toHaveLength(8);
     expect(sampleOf(0, 8192)).toBeUndefined();
   });
 });
 
-/** Spans of any length that begin anywhere, up to the very end. */
+/** Spans of any length and start, up to the end. */
 function spansIn(count: number): Span[] {
   return [
     [0, 1],
@@ -51,7 +51,7 @@ const halves = {
   data: Uint16Array.from({ length: 63 }, (_, at) => 0x3c00 + at),
 } as const;
 
-test('floats: only the bytes of the spans are read', async () => {
+test('reads only the bytes of the spans of floats', async () => {
   const dims = [64, 64];
   const model = await modelOf({
     ...{ opset: 17, inputs: {}, outputs: { w: f32(dims) }, nodes: [] },
@@ -85,7 +85,7 @@ test('floats: only the bytes of the spans are read', async () => {
   expect(read).toBe(32);
 });
 
-test('what is computed, and lies nowhere, is picked out of all', async () => {
+test('picks spans of a computed tensor out of all elements', async () => {
   const tensor = constant(
     'w',
     'float32',
@@ -101,7 +101,7 @@ test.each<[string, ModelSpec]>([
   ['8 bits', nbitsModel({ K: 32, N: 32, bits: 8, block: 16 })],
   ['codes of a table', blocksModel({ dtype: 'uint8', bits: 4, dims: [5, 64], block: 32 })],
   ['codes that are no integers', bnb4Model(48, 6, 16, 1)],
-])('%s, in their order and with the axes swapped', async (_, spec) => {
+])('reads spans of %s, in order and with swapped axes', async (_, spec) => {
   const { graph } = await modelOf(spec);
   const [node] = graph.nodes.filter((one) => codeInputs(one).length > 0);
   const [index = 0] = node === undefined ? [] : codeInputs(node);
@@ -111,7 +111,7 @@ test.each<[string, ModelSpec]>([
   await expectSpans(weight.swapped);
 });
 
-test('a scale for each channel', async () => {
+test('reads spans of integers with a scale per channel', async () => {
   const model = await modelOf({
     ...{ opset: 17, inputs: { x: f32([1, 6]) }, outputs: { y: f32([1, 9]) } },
     nodes: [

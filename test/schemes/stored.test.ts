@@ -1,4 +1,4 @@
-/** Weights that are stored as integers or float16 and computed with as float. */
+/** Weights that are stored as integers or float16 and used as float. */
 import { describe, expect, test } from '@jest/globals';
 import { Graph } from '../../src/ir/graph.ts';
 import { constant } from '../../src/ir/tensor.ts';
@@ -11,7 +11,7 @@ import { randomFloats, seeded } from '../support/random.ts';
 
 const FORM: StoredForm = { dtype: 'int8', coarsest: { kind: 'channel', axis: 0 }, rows: 1, reduceRange: false };
 
-/** Nearly normal numbers: sums of uniform ones. */
+/** Nearly normal numbers: sums of uniform numbers. */
 function normal(count: number, seed: number): Float32Array {
   const next = seeded(seed);
   return Float32Array.from({ length: count }, () => Array.from({ length: 12 }, next).reduce((a, b) => a + b, -6));
@@ -21,7 +21,7 @@ async function waysOf(data: Float32Array, dims: readonly number[], form: Partial
   return measureWays(constant('w', 'float32', dims, data), { ...FORM, ...form }, 'w', true);
 }
 
-/** What a way makes of a weight, and what it takes of it. */
+/** A weight stored in a way, with its noise and bytes. */
 async function stored(data: Float32Array, dims: readonly number[], { way }: MeasuredWay) {
   const tensor = constant('w', 'float32', dims, data);
   if (way.kind === 'float') throw new Error('as it is');
@@ -43,7 +43,7 @@ describe('the ways to store a weight', () => {
   const dims = [128, 64, 3, 3];
   const data = normal(128 * 576, 5);
 
-  test('from a scale for each channel on, to float', async () => {
+  test('range from a scale per channel to float', async () => {
     const ways = (await waysOf(data, dims)) ?? [];
     expect(ways.map(named)).toEqual([
       'int8 per channel, float16',
@@ -59,7 +59,7 @@ describe('the ways to store a weight', () => {
     expect(noises).toEqual([...noises].sort((a, b) => b - a));
   });
 
-  test('what is expected of each is what comes out, within a decibel, in the bytes foretold', async () => {
+  test('have the expected noise within a decibel, and the predicted bytes', async () => {
     for (const one of (await waysOf(data, dims)) ?? []) {
       if (one.way.kind === 'float') continue;
       const { encoded, noise } = await stored(data, dims, one);
@@ -69,7 +69,7 @@ describe('the ways to store a weight', () => {
     }
   });
 
-  test('in blocks: numbers of other dims, a byte for each scale and a step for each row', async () => {
+  test('in blocks have other dims, a byte per scale and a step per row', async () => {
     const [, , , narrow] = (await waysOf(data, dims)) as [unknown, unknown, unknown, MeasuredWay];
     const { encoded } = await stored(data, dims, narrow);
     expect(encoded).toMatchObject({ shape: dims, data: { dims: [128, 36, 16] } });
@@ -79,14 +79,14 @@ describe('the ways to store a weight', () => {
     expect(encodedBytes(encoded)).toBe(128 * 576 + 128 * 36 + 4 * 128);
   });
 
-  test('unsigned integers have zero points, and scales that are floats', async () => {
+  test('have zero points and float scales for unsigned integers', async () => {
     const ways = (await waysOf(data, dims, { dtype: 'uint8' })) ?? [];
     expect(ways.map(named).filter((name) => name.endsWith(', uint8'))).toEqual([]);
     const { noise } = await stored(data, dims, ways[0] as MeasuredWay);
     expect(Math.abs(10 * Math.log10(noise / (ways[0]?.noise ?? 0)))).toBeLessThan(1);
   });
 
-  test('numbers too small for float16: neither the weight nor its scales are', async () => {
+  test('do not store small numbers or their scales as float16', async () => {
     const ways =
       (await waysOf(
         data.map((value) => value * 1e-8),
@@ -95,7 +95,7 @@ describe('the ways to store a weight', () => {
     expect(ways.map(named).filter((name) => /half|float16/.test(name))).toEqual([]);
   });
 
-  test('unread: the same ways, as if of normally distributed numbers', async () => {
+  test('are the same without reading, as if the numbers were normally distributed', async () => {
     const tensor = constant('w', 'float32', dims, data);
     const foreseen = predictedWays(tensor, FORM, 'w', true);
     const measured = (await waysOf(data, dims)) ?? [];
@@ -106,7 +106,7 @@ describe('the ways to store a weight', () => {
     }
   });
 
-  test('no rows, no blocks; a length that nothing divides stays one row; all or nothing', async () => {
+  test('have no blocks without rows, and whole rows if no block size divides their length', async () => {
     const integers = async (dims: readonly number[], form?: Partial<StoredForm>) =>
       (
         (await waysOf(
@@ -129,7 +129,7 @@ describe('the ways to store a weight', () => {
   });
 });
 
-test('unread: nothing is looked at', async () => {
+test('read nothing for a plan', async () => {
   const tensor = {
     ...constant('w', 'float32', [8, 1024], normal(8192, 4)),
     load: () => Promise.reject(new Error('read')),
@@ -138,7 +138,7 @@ test('unread: nothing is looked at', async () => {
   expect(encoded?.scale.dims).toEqual([8]);
 });
 
-test('NaN and infinity are refused', async () => {
+test('refuse NaN and infinity', async () => {
   const data = randomFloats([4, 16]);
   data[5] = Number.NaN;
   expect(await waysOf(data, [4, 16])).toBeUndefined();

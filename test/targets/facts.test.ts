@@ -1,4 +1,4 @@
-/** Every fact of src/targets is one: onnxruntime-node is asked. */
+/** Checks every fact of src/targets in onnxruntime-node. */
 import { describe, expect, test } from '@jest/globals';
 import { ONNX_RUNTIME_CPU } from '../../src/targets/onnxruntime.ts';
 import { ACTIVATIONS } from './facts/activations.ts';

@@ -11,7 +11,7 @@ import { type AttributeSpec, buildModel, f32, i64, type ModelSpec, value } from 
 import { runModel, sessionOf } from '../support/ort.ts';
 import { randomFloats } from '../support/random.ts';
 
-/** A model of one node, whose first input is of that type. */
+/** A model of one node whose first input has a type. */
 interface Form {
   readonly in?: readonly string[];
   readonly attributes?: Readonly<Record<string, AttributeSpec>>;
@@ -61,12 +61,12 @@ const ROWS: readonly Row[] = Object.entries(LOST_KERNELS).flatMap(([opType, byTy
 );
 
 describe('the table of kernels', () => {
-  test('is of the ONNX Runtime that is installed', async () => {
+  test('is for the installed ONNX Runtime', async () => {
     const { default: info } = await import('onnxruntime-node/package.json', { with: { type: 'json' } });
     expect(info.version).toBe(RUNTIME_VERSION);
   });
 
-  test.each(ROWS)('%s of %s runs where it says, and not after', async (opType, dtype, runs) => {
+  test.each(ROWS)('%s of %s runs at the listed opsets, and not later', async (opType, dtype, runs) => {
     for (const [first, last] of runs) {
       expect([first, await loads(specOf(opType, dtype, first))]).toEqual([first, true]);
       expect([last, await loads(specOf(opType, dtype, last))]).toEqual([last, true]);
@@ -95,7 +95,7 @@ describe('an opset where ONNX Runtime has no kernel', () => {
   const missing = (opset: number): string =>
     `ONNX Runtime ${RUNTIME_VERSION} has no kernel at opset ${opset} for 2 RandomNormalLike`;
 
-  test('is refused with the names and the highest that runs, and nothing is changed', async () => {
+  test('is refused with the names and the highest opset that runs, and nothing changes', async () => {
     const bytes = buildModel(noise);
     for (const target of [22, 23, 24, 25, 26]) {
       const model = await modelOf(bytes);
@@ -114,26 +114,26 @@ describe('an opset where ONNX Runtime has no kernel', () => {
     await runModel(await bytesOf(model), feedsFor(noise));
   });
 
-  test('is written when told to, and noted', async () => {
+  test('is written with a note if forced', async () => {
     const model = await modelOf(buildModel(noise));
     const { notes } = await convert({ opset: 22, force: true }).run(model);
     expect(notes).toContain(missing(22));
     expect(model.opset).toBe(22);
   });
 
-  test('is noted and no reason to refuse where it did not run before', async () => {
+  test('is noted, but not refused if the operator did not run before', async () => {
     const model = await modelOf(buildModel({ ...noise, opset: 22, irVersion: 10 }));
     expect(await raiseOpset(model, 23)).toMatchObject({ raised: true, notes: [missing(23)] });
   });
 
-  test('by element type', async () => {
+  test('depends on the element type', async () => {
     const spec = { ...specOf('Elu', 'float64', 18) };
     await expectRefused(spec, 19, `ONNX Runtime ${RUNTIME_VERSION} has no kernel at opset 19 for 1 Elu of float64`, 18);
     const model = await modelOf(buildModel(specOf('Elu', 'float32', 18)));
     expect(await raiseOpset(model, 26)).toMatchObject({ raised: true, notes: [] });
   });
 
-  test('in a body', async () => {
+  test('is found in a body', async () => {
     const body = { outputs: { b: f32() }, nodes: [{ op: 'RandomNormalLike', in: ['x'], out: ['b'] }] };
     const spec: ModelSpec = {
       ...noise,
@@ -143,7 +143,7 @@ describe('an opset where ONNX Runtime has no kernel', () => {
     await expectRefused(spec, 22, missing(22), 21);
   });
 
-  test('quantize takes the form of the opset it has', async () => {
+  test('is avoided by quantize, which takes a form of the current opset', async () => {
     const dims = [64, 64];
     const spec: ModelSpec = {
       opset: 12,

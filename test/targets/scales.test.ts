@@ -3,7 +3,7 @@ import { readModel } from '../../src/node/model.ts';
 import { DistinctScales } from '../../src/targets/scales.ts';
 import { modelBytes } from '../support/wire.ts';
 
-test('equal scales are told apart by a few steps of a float32, and no further', async () => {
+test('moves equal scales apart by a few float32 steps, and no further', async () => {
   const scales = await DistinctScales.of(await readModel(modelBytes()));
   const step = 2 ** -24;
   const settled = Array.from({ length: 10_000 }, () => {
@@ -13,7 +13,7 @@ test('equal scales are told apart by a few steps of a float32, and no further', 
     return scale[0] as number;
   });
   expect(settled.slice(0, 3)).toEqual([0.5, 0.5 + step, 0.5 + 2 * step]);
-  // 64 steps at most: an error of a few parts in a million, whatever the number of weights.
+  // At most 64 steps: an error of a few parts in a million, whatever the number of weights.
   expect(Math.max(...settled)).toBe(0.5 + 64 * step);
   expect(new Set(settled).size).toBe(65);
   expect(settled.at(-1)).toBe(0.5);

@@ -8,8 +8,8 @@ import type { Streams } from '../pipe.ts';
 import type { Run } from '../run.ts';
 
 /**
- * The verbs as yargs commands. Their handlers throw `Chosen`. Only the verbs that the command line names are loaded,
- * because loading the others would take longer than most runs; help shows one line for each of those.
+ * The verbs as yargs commands, whose handlers throw `Chosen`. Only verbs that the command line names are loaded,
+ * because loading all would take longer than most runs.
  */
 export function commandsFor(argv: readonly string[], streams: Streams, colors: Colors): Promise<CommandModule[]> {
   return Promise.all(
@@ -45,7 +45,7 @@ async function runCommand(
   await savingRecipe(loaded.verb, values ?? told.run, run, async () => values ?? told.valuesFor(undefined));
 }
 
-/** Loads a verb with all that it needs. */
+/** Loads a verb with everything it needs. */
 export async function loadVerb(verb: Verb, streams: Streams, { color, colorOut }: Colors): Promise<Command<object>> {
   if (verb === 'verify' || verb === 'bench') {
     const sources = await import('../sources.ts');

@@ -13,7 +13,7 @@ import { printable, type Widths, widthsOf } from '../text.ts';
 import { examples } from '../usage.ts';
 
 /**
- * `onnx-compress inspect`: what a model consists of, and how small it could become.
+ * `onnx-compress inspect`: what a model contains, and how small it could become.
  * @param color - whether standard output may have colours
  */
 export function inspectCommand(streams: Pick<Streams, 'stdin' | 'stdout'>, color: boolean): Command<InspectValues> {

@@ -23,7 +23,8 @@ export function packCommand(run: Run): Command<PackValues> {
         ['see what it would save', 'onnx-compress pack --dry-run pruned.onnx'],
         ['back to ordinary weights', 'onnx-compress pack --store dense small.onnx -o dense.onnx'],
       ]),
-      '\nONNX Runtime unpacks the weights when it loads the model. Loading takes longer, and about 20 bytes of memory per weight meanwhile; inference is as fast as before.',
+      '\nONNX Runtime unpacks the weights when it loads the model. Loading takes longer, and about 20 bytes of memory ' +
+        'per weight meanwhile; inference is as fast as before.',
     ],
     run: (values) => runVerb(run, 'pack', values),
   };

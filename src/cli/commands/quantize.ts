@@ -12,8 +12,9 @@ export function quantizeCommand(run: Run): Command<QuantizeValues> {
     usage: [
       'onnx-compress quantize [model.onnx|-] [-o out.onnx|-] [options]',
       '',
-      'Stores weights as 8-bit integers. Large matrix products run on integers, as with torch.quantization.quantize_dynamic;',
-      'the other operators compute in float, as fast as before. --int4 stores the weights of matrix products in 4 bits.',
+      'Stores weights as 8-bit integers. Large matrix products run on integers, as with',
+      'torch.quantization.quantize_dynamic; the other operators compute in float, as fast as before. --int4 stores the',
+      'weights of matrix products in 4 bits.',
     ],
     epilog: [
       examples([
@@ -43,6 +44,7 @@ export function quantizeCommand(run: Run): Command<QuantizeValues> {
 /** The cost of each mode, as measured by `npm run bench`: rows linear-1024 and digits-cnn of docs/measured.md. */
 const COSTS = `
 Measured against the float model (more in docs/measured.md):
-  --int8          0.25 of the size, 0.73 of the time at batch 1, 0.23 at batch 32 (Linear layers of 1024); Conv as in float
+  --int8          0.25 of the size, 0.73 of the time at batch 1, 0.23 at batch 32 (Linear layers of 1024); \
+Conv as in float
   --weights-only  0.25 of the size, 0.35 of the time at batch 1, 0.81 at batch 32; Conv as in float
   --calibrate     0.28 of the size, 0.74 of the time at batch 1, 0.58 at batch 32 (digits-cnn)`;

@@ -10,7 +10,7 @@ import { stepsOf } from '../recipe/step.ts';
 import { runSteps } from '../run.ts';
 import { examples } from '../usage.ts';
 
-/** `onnx-compress run`: runs a chain of verbs at once. */
+/** `onnx-compress run`: runs several verbs at once. */
 export function runCommand(streams: Streams, color: boolean): Command<RunValues> {
   return {
     verb: 'run',

@@ -151,7 +151,8 @@ function render(report: VerifyReport, random: boolean, options: RenderOptions): 
     const [are, run] = madeFloat.length === 1 ? ['is', 'runs'] : ['are', 'run'];
     lines.push(
       ...wrap(
-        `  ${count(madeFloat.length, 'integer weight')} ${are} converted to float when the model is loaded, and ${run} as before`,
+        `  ${count(madeFloat.length, 'integer weight')} ${are} converted to float when the model is loaded, ` +
+          `and ${run} as before`,
         options.columns,
       ),
     );

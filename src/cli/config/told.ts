@@ -21,7 +21,7 @@ export interface GivenOptions {
    * @throws CompressError `options`, `limit`, `io`
    */
   valuesFor(model: string | undefined): Promise<object>;
-  /** Config files next to models that were used so far. */
+  /** Config files found next to models and used so far. */
   readonly beside: ReadonlySet<string>;
 }
 

@@ -10,7 +10,7 @@ import { sectionsOf, summaryOf } from './sections.ts';
 /** Minimum width of a cell after the first column; longer texts are cut in the middle. */
 const MIN_CELL = 12;
 
-/** What is compared, in one line. */
+/** The two models, in one line. */
 export function titleOf(before: string, after: string): string {
   return `${printable(before)} → ${printable(after)}`;
 }
@@ -36,7 +36,8 @@ export function renderDiff(title: string, found: ModelDiff, identical: boolean, 
 export function sameText({ byteLength }: ModelDiff, identical: boolean): string {
   if (identical) return 'identical, byte for byte';
   const bytes = byteLength.before === byteLength.after ? '' : ` of ${byteLength.before} and ${byteLength.after} bytes`;
-  return `the graph and the weights are the same; the files${bytes} differ in encoding or in fields that are not compared`;
+  const differ = `the files${bytes} differ in encoding or in fields that are not compared`;
+  return `the graph and the weights are the same; ${differ}`;
 }
 
 function countOf({ rows }: Section): string {

@@ -11,7 +11,7 @@ import { plannedBytes, type Streams } from '../pipe.ts';
 
 /** A model that can be opened several times. */
 export interface Input {
-  /** What reports call it. */
+  /** The name that reports use. */
   readonly label: string;
   open(): Promise<Model>;
   /** Bytes the model would have if it were written next to itself, data files included. */
@@ -26,7 +26,7 @@ export interface Input {
 }
 
 /**
- * The model that an argument names: a path, or standard input, which is kept until {@link Input.close}.
+ * The model that an argument names: a path, or standard input, whose bytes are kept until {@link Input.close}.
  * @throws CompressError `options` if there is none
  */
 export async function inputOf(path: string | undefined, streams: Pick<Streams, 'stdin'>): Promise<Input> {

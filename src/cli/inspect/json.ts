@@ -59,7 +59,7 @@ interface AttributeJson {
   readonly graph?: string;
 }
 
-/** The header for programs: metadata values as text; of long ones only the length. */
+/** The header for programs: metadata values as text, long values only as their length. */
 async function headerJson(header: ModelHeader): Promise<HeaderJson> {
   const { docString, metadata, ...rest } = header;
   const entries = metadata.map(async ({ key, value }) => {

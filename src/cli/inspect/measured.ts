@@ -12,7 +12,8 @@ import { shape } from './lines.ts';
 const WITH_ENDS = 96;
 
 const EXPLAINED =
-  '  spread: largest over smallest channel magnitude; outliers: largest magnitude over the 99.9th percentile; values: min to max, without zeros';
+  '  spread: largest over smallest channel magnitude; outliers: largest magnitude over the 99.9th percentile; ' +
+  'values: min to max, without zeros';
 
 /**
  * Statistics of weights, one row each.

@@ -57,7 +57,7 @@ export async function runMany(
   // A model folder in which one model is missing would be useless.
   const kept =
     whole !== undefined && ('allowUnchanged' in table.rows || verb === 'run') ? { allowUnchanged: true } : {};
-  // With the recipe of a model, what stands in the place of a recipe is the folder.
+  // With --from-model, the first positional is the folder, not a recipe.
   const unnamed = 'fromModel' in values && values.fromModel !== undefined ? { recipe: undefined } : {};
   const tasks: Task[] = [];
   for (const job of jobs) {

@@ -37,7 +37,10 @@ export async function forOne<T extends Named>(values: T, models: readonly string
   return { ...values, model, output: join(output, basename(model)) };
 }
 
-/** The folder of models that a recipe is run on; undefined where it is one model. The first path may be the model. */
+/**
+ * The folder of models that a recipe runs on; undefined for a single model. With --from-model, the first path is the
+ * model.
+ */
 export async function folderOf({ recipe, model, fromModel, print }: RunValues): Promise<string | undefined> {
   const path = fromModel === undefined ? model : recipe;
   if (print || path === undefined || path === '' || path === DASH) return undefined;

@@ -29,7 +29,7 @@ export async function recipeFile(path: string, base: string | undefined): Promis
 /**
  * Reads the recipe in a model's metadata. The files that it names must be next to that model.
  * @param base - another folder for these files
- * @param toRead - only print it: then it may name any files
+ * @param toRead - the recipe is only printed, so it may name any files
  * @throws CompressError `options` if there is no recipe, or it names files elsewhere; `limit`, `io`, `malformed`
  */
 export async function recipeOfModel(path: string, base: string | undefined, toRead: boolean): Promise<Recipe> {

@@ -9,7 +9,7 @@ import { formatRecipe, type Recipe } from '../../passes/recipe.ts';
 import { refuseOther } from '../output.ts';
 
 /**
- * Runs a verb, then writes its options to `--save-recipe`. What can be refused is refused before the work.
+ * Runs a verb, then writes its options to `--save-recipe`. A path that cannot be written is refused before the work.
  * @param values - returns all options; called after the work
  */
 export async function savingRecipe(

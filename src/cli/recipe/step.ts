@@ -6,14 +6,14 @@ import type { Recipe } from '../../passes/recipe.ts';
 import { errorWithDashes } from '../dashes.ts';
 import { prepareToCalibrate, stepRun } from '../stepRun.ts';
 
-/** How a command line prepares steps: quiet or not, and with its option names in errors. */
+/** How the command line prepares steps: quiet or not, and with option names as flags in errors. */
 export function readyOptions(common: CommonValues & ResumeValues): ReadyOptions {
   return { run: stepRun(common), said: (error, table) => errorWithDashes(error, table) as CompressError };
 }
 
 /**
  * The passes of a recipe. Each step is checked by the table of its verb, like a command line.
- * @param where - what errors call the recipe
+ * @param where - the name of the recipe in errors
  * @param common - the values of `onnx-compress run` itself, e.g. `quiet` and `force`
  * @throws CompressError `options` that names the step
  */

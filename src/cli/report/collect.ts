@@ -19,7 +19,7 @@ export interface Collected {
   readonly report: RunReport;
   /** The command line, without the program. */
   readonly argv: readonly string[];
-  /** The model before; it is changed meanwhile. */
+  /** The model before the run; collecting changes it. */
   readonly before: Model;
   /** Path of what was written, or of a copy of it. */
   readonly written: string;
@@ -36,7 +36,7 @@ export async function collect(from: Collected): Promise<ReportData> {
   const runtime = runtimeVersion();
   const after = await openPath(from.written);
   try {
-    // Before the comparison, which changes the models.
+    // Must come before the comparison, which changes the models.
     const [old, now] = [await outsideOf(before, report.input), await outsideOf(after, report.output ?? '')];
     const layers = await compared(from, after);
     const bar = progress('hashing', 'bytes');
@@ -112,7 +112,7 @@ async function loadingOf(path: string, { output = '', passes }: RunReport): Prom
   }
 }
 
-/** How many weights are stored in 16 bits, and computed with as float32. */
+/** How many weights are stored in 16 bits but used as float32. */
 function storedHalves(passes: RunReport['passes']): number {
   const storing = passes.filter(
     ({ pass, facts = [] }) => pass === 'float16' && !facts.some((fact) => fact.kind === 'float16'),

@@ -123,7 +123,7 @@ export interface ReportData {
   readonly versions: readonly { readonly name: string; readonly version: string }[];
   readonly input: ReportSide;
   readonly output: ReportSide;
-  /** Of the whole run. */
+  /** Notes on the whole run. */
   readonly notes: readonly string[];
   readonly passes: readonly {
     readonly pass: string;

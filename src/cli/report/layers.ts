@@ -113,7 +113,7 @@ function shareOf(zeros: number, elements: number): number | undefined {
   return elements === 0 ? undefined : zeros / elements;
 }
 
-/** Decibels in JSON. */
+/** Decibels as JSON can hold them. */
 export function plainDecibels(sqnr: number): number | 'Infinity' | null {
   if (sqnr === Number.POSITIVE_INFINITY) return 'Infinity';
   return Number.isFinite(sqnr) ? sqnr : null;

@@ -70,7 +70,7 @@ const NAMES: Readonly<Record<Exclude<WeightFacts['role'], 'weight'>, string>> = 
 function rolesOf({ weights }: Inspection, bytes: number): ReportRole[] {
   const roles = new Map<string, { tensors: number; bytes: number }>();
   for (const { role, dtype, scheme, byteLength } of weights) {
-    // Codes lie in bytes: `int4 in blocks of 32` is a weight of int4.
+    // Codes are stored in bytes: `int4 in blocks of 32` counts as an int4 weight.
     const name = role === 'weight' ? `weights in ${scheme?.name.split(' ')[0] ?? dtype}` : NAMES[role];
     const { tensors, bytes: before } = roles.get(name) ?? { tensors: 0, bytes: 0 };
     roles.set(name, { tensors: tensors + 1, bytes: before + byteLength });

@@ -65,7 +65,7 @@ function ranking({ ranking: layers, best }: TuneReport, options: RenderOptions):
     formatBytes(saved),
     best === undefined ? '–' : best.quantized.includes(name) ? 'quantized' : 'float',
   ]);
-  return [`${chalk.green('layers')}, those that harm most a byte first`, ...table(heads, rows, options, chalk)];
+  return [`${chalk.green('layers')}, most harm per byte first`, ...table(heads, rows, options, chalk)];
 }
 
 function result({ best, layers, float, metric }: TuneReport, written: Written, options: RenderOptions): string[] {
@@ -79,7 +79,8 @@ function result({ best, layers, float, metric }: TuneReport, written: Written, o
     best.float.length === 0
       ? 'no layer stays float'
       : `${best.float.length} of ${count(layers.length, 'layer')} ${stays} float${names}`;
-  const size = `${formatBytes(float.bytes)} → ${chalk.bold(formatBytes(best.bytes))} (${formatPercent(best.bytes, float.bytes)})`;
+  const share = formatPercent(best.bytes, float.bytes);
+  const size = `${formatBytes(float.bytes)} → ${chalk.bold(formatBytes(best.bytes))} (${share})`;
   const lines = [`${chalk.green('result')}: ${what}: ${TITLES[metric]} ${metricOf(best)}${lossSuffix(best)}, ${size}`];
   const { output, recipe } = written;
   if (output !== undefined) lines.push(`  ${chalk.bold(printable(output))} is written`);

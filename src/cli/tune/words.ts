@@ -55,7 +55,8 @@ export function refuseNothing(report: TuneReport): void {
   if (best !== undefined) return;
   const [closest] = trials.filter((one) => one.quantized.length > 0).sort((a, b) => b.value - a.value);
   const close = (one: TuneTrial): string =>
-    ` the closest, with ${described(one.float, layers)} float, has ${TITLES[metric]} ${metricOf(one)}${lossSuffix(one)};`;
+    ` the closest, with ${described(one.float, layers)} float, has ` +
+    `${TITLES[metric]} ${metricOf(one)}${lossSuffix(one)};`;
   const fact = cutShort
     ? `none of the ${trials.length} selections tried keeps the metric:`
     : 'nothing quantized keeps the metric:';

@@ -72,7 +72,8 @@ export function renderFamily(
   const { reference, other, dtype, data, tokens, encoder, decoders } = report;
   const texts = decoders[0]?.texts ?? [];
   const lines = wrapHead(
-    `${chalk.bold(`${printable(other)}, ${dtype},`)} against ${printable(reference)}: ${printable(data)}; ${texts.length} texts of ${tokens} tokens at most`,
+    `${chalk.bold(`${printable(other)}, ${dtype},`)} against ${printable(reference)}: ${printable(data)}; ` +
+      `${texts.length} texts of ${tokens} tokens at most`,
     options,
   );
   if (random) lines.push(...randomLines(options, chalk));

@@ -7,7 +7,8 @@ import type { Rewriting } from './rewriting.ts';
 /**
  * Restores the model's type in a product that had to be float32 only because of its integers:
  * ```
- * before  x ── Cast(float32) ── MatMul(W) ── Add(Cast(bias)) ── Cast(float16) ── y      after  x ── MatMul(W) ── Add(bias) ── y
+ * before  x ── Cast(float32) ── MatMul(W) ── Add(Cast(bias)) ── Cast(float16) ── y
+ * after   x ── MatMul(W) ── Add(bias) ── y
  * ```
  */
 export function narrowProducts(work: Rewriting, graph: Graph): void {

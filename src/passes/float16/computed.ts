@@ -92,10 +92,9 @@ function notesOf({ kept }: Plan, { nodes, casts }: ComputedHalf): string[] {
     const all = [...kept].flatMap(([node, one]) => (one === reason ? [node] : []));
     if (all.length === 0) continue;
     const names = namesOf(all);
+    const stay = all.length === 1 ? 'node stays' : 'nodes stay';
     const more = names.length > NAMED ? ` and ${names.length - NAMED} more` : '';
-    notes.push(
-      `${all.length} ${all.length === 1 ? 'node stays' : 'nodes stay'} float32: ${text} (${names.slice(0, NAMED).join(', ')}${more})`,
-    );
+    notes.push(`${all.length} ${stay} float32: ${text} (${names.slice(0, NAMED).join(', ')}${more})`);
   }
   return notes;
 }

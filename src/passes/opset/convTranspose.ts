@@ -5,8 +5,8 @@ import { type Adapter, rewritten, without } from './adapter.ts';
 /** Operators whose output has the dims of their first input. */
 const KEEPS_DIMS = new Set(
   (
-    'Abs BatchNormalization Clip Dropout Elu HardSigmoid Identity InstanceNormalization LeakyRelu Neg PRelu Relu Selu ' +
-    'Sigmoid Softplus Softsign Tanh'
+    'Abs BatchNormalization Clip Dropout Elu HardSigmoid Identity InstanceNormalization LeakyRelu Neg PRelu Relu ' +
+    'Selu Sigmoid Softplus Softsign Tanh'
   ).split(' '),
 );
 /** Dims are not derived through more nodes than this. */

@@ -13,7 +13,8 @@ const KEEPS_RANK = new Set(
     'HardSigmoid HardSwish Hardmax Identity InstanceNormalization LRN LayerNormalization LeakyRelu Log LogSoftmax ' +
     'LpNormalization MaxPool Mul Neg Not PRelu Pad Pow QuantizeLinear Reciprocal ReduceL1 ReduceL2 ReduceLogSum ' +
     'ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Resize Round Selu ' +
-    'Sigmoid Sign SimplifiedLayerNormalization Sin Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Sub Tanh Tile Trilu Upsample'
+    'Sigmoid Sign SimplifiedLayerNormalization Sin Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Sub ' +
+    'Tanh Tile Trilu Upsample'
   ).split(' '),
 );
 /** Operators that broadcast two inputs; their output has the larger rank. */

@@ -34,7 +34,7 @@ function variantFor(dims: readonly number[]): Variant {
  * ```
  * bit    = Reshape(Mod(BitShift(mask, [0..7]), 2), [-1])           uint8 [8 · bytes]
  * bit    = Slice(bit, [0], ReduceProd(dims))                       only of UnpackCut: uint8 [elements]
- * weight = Reshape(Gather(values, CumSum(bit) · bit), dims)        position 0, where the fill lies, for what is left out
+ * weight = Reshape(Gather(values, CumSum(bit) · bit), dims)        omitted elements take position 0, which is the fill
  * ```
  * Bits become int32 as late as possible: while ONNX Runtime loads a model, it keeps the output of every node.
  * @param opset - opset of the model

@@ -53,7 +53,8 @@ function pattern(key: string): RegExp {
   try {
     return new RegExp(key, 'u');
   } catch (cause) {
-    const fact = `it is neither a name in the model nor a regular expression: ${(cause as Error).message.replace(/^.*?: /, '')}`;
+    const why = (cause as Error).message.replace(/^.*?: /, '');
+    const fact = `it is neither a name in the model nor a regular expression: ${why}`;
     throw new CompressError('options', `amounts, '${key}'`, fact, { cause });
   }
 }

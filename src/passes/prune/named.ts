@@ -105,7 +105,8 @@ function loader(
   const weight = constantName(target.held);
   if (!sameDims(array.dims, expected)) {
     const isTurned = flipped && layout === undefined && sameDims(array.dims, [columns, rows]);
-    const fact = `has the shape [${array.dims.join(', ')}]; ${weight}${turn ? ' as [out, in]' : ''} is [${expected.join(', ')}]`;
+    const as = turn ? ' as [out, in]' : '';
+    const fact = `has the shape [${array.dims.join(', ')}]; ${weight}${as} is [${expected.join(', ')}]`;
     throw new CompressError('data', where, fact, isTurned ? { hint: `${doubt}.` } : {});
   }
   if (flipped && rows === columns && isTorchs && layout === undefined) {

@@ -30,7 +30,9 @@ export function carryOut(planned: readonly Planned[], { allowEmpty }: ResolvedOp
     const others = empty.slice(1).map((one) => constantName(one.target.held));
     const fact = others.length === 0 ? all : `${all}, and so would those of ${listed(others)}`;
     throw new CompressError('options', constantName(first.target.held), fact, {
-      hint: 'A layer of zeros computes nothing. Reduce the amount, exclude the layer (`exclude`), or allow it (`allowEmpty`).',
+      hint:
+        'A layer of zeros computes nothing. Reduce the amount, exclude the layer (`exclude`), or allow it ' +
+        '(`allowEmpty`).',
     });
   }
   return planned.map(({ target, zeros, pruning, form }) => ({

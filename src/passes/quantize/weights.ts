@@ -134,7 +134,9 @@ function chosenLeaves(
 }
 
 /** A note for users of the web who chose this form for its size. */
-const IN_WEBASSEMBLY = `in WebAssembly, products of floats and integers take up to ${floatProducts.value.slower} times as long as float: for the web, leave out \`weightsOnly\` or give \`target: web\``;
+const IN_WEBASSEMBLY =
+  `in WebAssembly, products of floats and integers take up to ${floatProducts.value.slower} times as long as float: ` +
+  'for the web, leave out `weightsOnly` or give `target: web`';
 
 /** Rewrites the node of a use, or returns why not; may read the next weights ahead. */
 export interface Rewriter {

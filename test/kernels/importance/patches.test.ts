@@ -27,7 +27,7 @@ function rows(geometry: Partial<PatchGeometry>, image = data, channels = 2): num
 }
 
 describe('patches', () => {
-  test('channel after channel, or all channels of each tap', () => {
+  test('are ordered by channel, or by tap with all its channels', () => {
     expect(rows({})).toEqual([
       [0, 1, 2, 10, 20],
       [0, 2, 3, 20, 30],
@@ -39,7 +39,7 @@ describe('patches', () => {
     ]);
   });
 
-  test('groups, pads and dilations', () => {
+  test('support groups, pads and dilations', () => {
     expect(rows({ groups: 2, pads: [1, 0], dilations: [3] })).toEqual([
       [0, 0, 3],
       [0, 1, 4],
@@ -59,11 +59,11 @@ describe('patches', () => {
   test.each([
     ['a kernel larger than the image', { kernel: [5] }],
     ['more places than any image has', { pads: [2 ** 40, 0] }],
-  ])('%s has none', (_, geometry) => {
+  ])('are undefined for %s', (_, geometry) => {
     expect(rows(geometry)).toEqual([]);
   });
 
-  test('two axes, two images: strides, dilations, uneven pads, two channels', () => {
+  test('support two axes, several images, strides, dilations, uneven pads and channels', () => {
     const dims = [2, 2, 5, 40];
     const image = randomFloats(dims, 3);
     const geometry = { ...PLAIN, kernel: [3, 2], strides: [2, 1], dilations: [1, 2], pads: [1, 0, 0, 1] };
@@ -104,7 +104,7 @@ describe('a share', () => {
     return Array.from({ length: share.count }, (_, one) => share.at(one));
   };
 
-  test('is all where there are no more', () => {
+  test('is everything if there are no more', () => {
     expect(taken(5, 5, 9)).toEqual([0, 1, 2, 3, 4]);
     expect(shareOf(5, { most: 5, seed: 9 }).weight).toBe(1);
     expect(shareOf(5, undefined)).toMatchObject({ count: 5, weight: 1 });
@@ -117,7 +117,7 @@ describe('a share', () => {
     expect(taken(2 ** 40, 4, 3)).toEqual([176743125440, 297512410816, 714149794560, 1044017993216]);
   });
 
-  test('one of each part; every vector as often as another, and no column of an image more', () => {
+  test('takes one of each part; every vector is equally likely, and no image column is preferred', () => {
     const [width, height, most, seeds] = [32, 32, 32, 2000];
     const often = new Float64Array(width * height);
     const columns = new Set<number>();
@@ -129,25 +129,25 @@ describe('a share', () => {
       }
       if (seed === 0) for (const index of list) columns.add(index % width);
     }
-    // A step of a row would take one column alone.
+    // A step of one row would take a single column.
     expect(columns.size).toBeGreaterThan(15);
     const expected = (seeds * most) / often.length;
-    // Poisson: the largest of 1024 deviations from 62.5 is hardly beyond five of its 7.9.
+    // Poisson: the largest of 1024 deviations from 62.5 hardly exceeds five times the deviation of 7.9.
     expect(Math.max(...often.map((one) => Math.abs(one - expected)))).toBeLessThan(5 * Math.sqrt(expected));
   });
 
-  test('parts of no whole length: still every vector has the same chance', () => {
+  test('gives every vector the same chance even if parts have no integer length', () => {
     const often = new Float64Array(10);
     for (let seed = 0; seed < 7000; seed++)
       for (const index of taken(10, 7, seed)) often[index] = (often[index] as number) + 1;
     for (const one of often) expect(Math.abs(one / 4900 - 1)).toBeLessThan(0.07);
   });
 
-  test('grows with the inputs, and never falls below what small layers need', () => {
+  test('grows with the inputs, and has a minimum for small layers', () => {
     expect([1, 9, 576, 4608].map(enoughVectors)).toEqual([16384, 16384, 18432, 147456]);
   });
 
-  test('of vectors along an axis', () => {
+  test('can be taken along an axis', () => {
     const dims = [3, 4, 50];
     const tensor = randomFloats(dims, 2);
     const { count, at } = shareOf(150, { most: 20, seed: 5 });

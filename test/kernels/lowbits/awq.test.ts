@@ -1,4 +1,4 @@
-/** Against numpy; the cases are those of scripts/reference_gptq.py. */
+/** Compared with numpy; the cases come from scripts/reference_gptq.py. */
 import { expect, test } from '@jest/globals';
 import { roundHalfEven } from '../../../src/kernels/linear.ts';
 import { awq } from '../../../src/kernels/lowbits/awq.ts';
@@ -24,7 +24,7 @@ function nearest(matrix: Float32Array, { outputs, inputs }: Pick<Layer, 'outputs
   return { ...form, outputs, inputs, codes, scales, zeros: undefined };
 }
 
-test.each(layers)('$outputs × $inputs: the power, the factors and the cost of the reference', (layer) => {
+test.each(layers)('$outputs × $inputs: gives the power, factors and cost of the reference', (layer) => {
   const weight = floats(layer.weight);
   const activations = Float64Array.from(new Int8Array(bytes(layer.activations).buffer), (value) => value / 32);
   const met = {
@@ -38,7 +38,7 @@ test.each(layers)('$outputs × $inputs: the power, the factors and the cost of t
     expect((made.factors[input] as number) / factor).toBeCloseTo(1, 6);
   });
   expect(made.cost / layer.awq.cost).toBeCloseTo(1, 6);
-  // The codes are those of the matrix with its columns multiplied.
+  // The codes are those of the matrix with scaled columns.
   const scaled = weight.map((value, at) => value * (made.factors[at % layer.inputs] as number));
   expect(realsOfCodes(made.codes)).toEqual(realsOfCodes(nearest(scaled, layer)));
 });

@@ -1,4 +1,4 @@
-/** Against numpy; the cases are those of scripts/reference_gptq.py. */
+/** Compared with numpy; the cases come from scripts/reference_gptq.py. */
 import { describe, expect, test } from '@jest/globals';
 import { blocksIn, type Codes, middleOf, realsOfCodes } from '../../../src/kernels/lowbits/codes.ts';
 import { refine, sweptCost } from '../../../src/kernels/lowbits/gptq.ts';
@@ -43,7 +43,7 @@ describe.each(layers)('$outputs × $inputs', (layer) => {
     expect(made.zeros).toBe(start.zeros);
   });
 
-  test('what was exactly 0 stays so', () => {
+  test('keeps exact zeros', () => {
     for (const one of layer.cases) {
       const reals = realsOfCodes(refine(weight, startOf(one, layer), hessian));
       weight.forEach((value, index) => {
@@ -53,7 +53,7 @@ describe.each(layers)('$outputs × $inputs', (layer) => {
   });
 });
 
-test('steps of multipliers are fitted, factors stay, and scales are their products', () => {
+test('fits the steps of multipliers, keeps factors, and has their products as scales', () => {
   const [layer] = layers as [Layer];
   const one = layer.cases.find(({ start }) => start.factors !== undefined) as Case;
   const start = startOf(one, layer);
@@ -68,7 +68,7 @@ test('steps of multipliers are fitted, factors stay, and scales are their produc
   });
 });
 
-describe('data that tells little', () => {
+describe('data with little information', () => {
   const [outputs, inputs] = [5, 24];
   const weight = randomFloats([outputs, inputs], 3);
   const start: Codes = {
@@ -92,24 +92,24 @@ describe('data that tells little', () => {
     expect([...made.codes]).toEqual(nearest);
   });
 
-  test('inputs that are all alike are factorized with more damping', () => {
+  test('factorizes identical inputs with more damping', () => {
     const gram = new Float64Array(inputs ** 2).fill(1e20);
     const made = refine(weight, start, prepare(gram, inputs, { damping: 1e-18 }));
     expect(made.scales.every(Number.isFinite)).toBe(true);
     for (let row = 0; row < outputs; row++) {
       const reals = realsOfCodes(made).subarray(row * inputs, (row + 1) * inputs);
       const sum = (list: Float32Array): number => list.reduce((all, one) => all + one, 0);
-      // What they do together is kept, far better than a step.
+      // Their sum is preserved far better than to a step.
       expect(Math.abs(sum(reals) - sum(weight.subarray(row * inputs, (row + 1) * inputs)))).toBeLessThan(0.02);
     }
   });
 
-  test('sums that are not finite are refused', () => {
+  test('refuses sums that are not finite', () => {
     expect(() => prepare(new Float64Array(inputs ** 2).fill(Number.NaN), inputs)).toThrow(RangeError);
   });
 });
 
-test('scales of 0 give the code of 0', () => {
+test('gives the code of 0 for scales of 0', () => {
   const start: Codes = {
     ...{ bits: 2, block: 4, symmetric: false, half: false, outputs: 1, inputs: 4 },
     ...{ codes: new Uint8Array(4), scales: new Float32Array(1), zeros: Uint8Array.of(1) },

@@ -25,7 +25,7 @@ describe.each([2, 4] as const)('%d bits', (bits) => {
     }
   });
 
-  test('little is lost beside scales of their own', () => {
+  test('loses little compared with independent scales', () => {
     const free = lossOfCodes(matrix, searchCodes(matrix, shape, form, how)).noise;
     expect(lossOfCodes(matrix, made).noise).toBeLessThan(free * 1.1);
   });
@@ -41,14 +41,14 @@ describe.each([2, 4] as const)('%d bits', (bits) => {
     expect(reals[41]).toBeCloseTo(3, 5);
   });
 
-  test('the smallest and the largest numbers give finite scales', () => {
+  test('gives finite scales for the smallest and the largest numbers', () => {
     const ends = Float32Array.of(3e38, -3e38, 1e-40, 0, 1e-40, 1e-45, 1, 1e-36);
     const { scales } = searchMultipliers(ends, { outputs: 2, inputs: 4 }, { ...form, block: 2 }, how);
     expect([...scales].every((one) => Number.isFinite(one) && one !== 0)).toBe(true);
   });
 });
 
-test('other forms and methods are refused', () => {
+test('refuses other forms and methods', () => {
   const form: BlockForm = { bits: 4, block: 32, symmetric: true, half: false };
   const made = (over: Partial<BlockForm>, method: 'mse' | 'hqq' = 'mse') =>
     searchMultipliers(matrix, shape, { ...form, ...over }, { method });

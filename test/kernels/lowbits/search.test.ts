@@ -1,4 +1,4 @@
-/** Against plain numpy; the numbers are of scripts/reference_lowbits.py. */
+/** Compared with plain numpy; the numbers come from scripts/reference_lowbits.py. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { type BlockForm, blocksIn, realsOfCodes } from '../../../src/kernels/lowbits/codes.ts';
@@ -42,13 +42,13 @@ describe.each(cases)('$outputs × $inputs, $bits bits, blocks of $block, symmetr
     expect(Buffer.from(codes).toString('hex')).toBe(recorded.codes);
   });
 
-  test('mse loses what a search over all candidates loses, or 2 % more', () => {
+  test('mse loses at most 2 % more than a search over all candidates', () => {
     const { noise } = lossOfCodes(matrix, search('mse'));
     expect(noise).toBeLessThanOrEqual(lossOfCodes(matrix, search('rtn')).noise);
     if (one.noise !== undefined) expect(noise).toBeLessThanOrEqual(one.noise * 1.02);
   });
 
-  test('scales of float16 are float16, and the codes are taken with them', () => {
+  test('float16 scales are float16 numbers, and the codes are computed with them', () => {
     const coarse = search('mse', true);
     const fine = search('mse');
     for (const [at, scale] of coarse.scales.entries()) {
@@ -75,7 +75,7 @@ const FORMS = [2, 4, 8].flatMap((bits) =>
 describe.each(FORMS)('$bits bits, symmetric $symmetric, half $half', (form) => {
   const methods: SearchMethod[] = form.symmetric ? ['rtn', 'mse'] : ['rtn', 'mse', 'hqq'];
 
-  test.each(methods)('%s: zeros stay zeros, and a block of them has the least scale', (method) => {
+  test.each(methods)('%s: keeps zeros, and gives a block of zeros the least scale', (method) => {
     const matrix = Float32Array.of(0, 0, 0, 0, 0.5, 0, -0.25, 0, 0, 1, 0);
     const made = searchCodes(matrix, { outputs: 1, inputs: 11 }, form, { method });
     const reals = realsOfCodes(made);
@@ -83,7 +83,7 @@ describe.each(FORMS)('$bits bits, symmetric $symmetric, half $half', (form) => {
     expect(made.scales[0]).toBe(2 ** -24);
   });
 
-  test.each(methods)('%s: one weight alone is kept, of any size and sign', (method) => {
+  test.each(methods)('%s: preserves a single weight of any size and sign', (method) => {
     for (const value of [3.5, -3.5, 1e-3, -1e-3]) {
       const made = searchCodes(Float32Array.of(value), { outputs: 1, inputs: 1 }, form, { method });
       const [real = 0] = realsOfCodes(made);
@@ -91,14 +91,14 @@ describe.each(FORMS)('$bits bits, symmetric $symmetric, half $half', (form) => {
     }
   });
 
-  test.each(methods)('%s: the smallest and the largest numbers give finite numbers', (method) => {
+  test.each(methods)('%s: gives finite results for the smallest and the largest numbers', (method) => {
     const matrix = Float32Array.of(1e-45, -1e-45, 1e-38, 0, 3e38, -3e38, 1e38, 0, 1e-10, 1e30, -2, 0);
     const made = searchCodes(matrix, { outputs: 3, inputs: 4 }, form, { method });
     expect([...made.scales].every((one) => Number.isFinite(one) && one !== 0)).toBe(true);
     if (!form.half) expect(Math.abs((realsOfCodes(made)[4] as number) / 3e38 - 1)).toBeLessThan(0.6);
   });
 
-  test.each(methods)('%s: a row is what it is alone, and so is a block', (method) => {
+  test.each(methods)('%s: rows and blocks are independent of others', (method) => {
     const matrix = bell(9, 33);
     const whole = searchCodes(matrix, { outputs: 3, inputs: 11 }, form, { method });
     const second = searchCodes(matrix.subarray(11, 22), { outputs: 1, inputs: 11 }, form, { method });
@@ -109,7 +109,7 @@ describe.each(FORMS)('$bits bits, symmetric $symmetric, half $half', (form) => {
   });
 });
 
-test('where importance is given, what it is large for loses less', () => {
+test('weights with a large importance lose less', () => {
   const [outputs, inputs] = [16, 64];
   const matrix = bell(7, outputs * inputs);
   const importance = Float32Array.from({ length: inputs }, (_, index) => (index % 4 === 0 ? 100 : 1));

@@ -1,4 +1,4 @@
-/** What scripts/reference_gptq.py recorded. */
+/** The results recorded by scripts/reference_gptq.py. */
 import { readFileSync } from 'node:fs';
 import { blocksIn, type Codes, middleOf } from '../../../src/kernels/lowbits/codes.ts';
 import type { Hessian } from '../../../src/kernels/lowbits/hessian.ts';
@@ -40,7 +40,7 @@ export function gramOf(rows: ArrayLike<number>, inputs: number): Float64Array {
   return gram;
 }
 
-/** The Hessian with its inputs as they were. */
+/** The Hessian in the original order of its inputs. */
 export function hessianOf({ inputs, order, ordered }: Hessian): Float64Array {
   const matrix = new Float64Array(inputs * inputs);
   ordered.forEach((value, at) => {

@@ -33,7 +33,7 @@ describe('a first pass', () => {
     expect(Math.abs(extent.power / power - 1)).toBeLessThan(1e-12);
   });
 
-  test('counts infinities and NaN and sees past them', () => {
+  test('counts infinities and NaN, and excludes them from ranges', () => {
     const many = new Float32Array(9000).fill(2);
     many.set([Number.NEGATIVE_INFINITY, -3, Number.NaN, Number.POSITIVE_INFINITY, 0], 5000);
     const extent = new Extent();
@@ -42,12 +42,12 @@ describe('a first pass', () => {
     expect(extent.sumSquares).toBe(8995 * 4 + 9);
   });
 
-  test('takes the largest floats for finite', () => {
+  test('treats the largest floats as finite', () => {
     const largest = Math.fround(3.4028234e38);
     expect(extentOf([largest, -largest])).toMatchObject({ count: 2, nonFinite: 0, min: -largest, max: largest });
   });
 
-  test('a moving average goes a hundredth of the way to each batch and leaves out those without numbers', () => {
+  test('moves an average a hundredth of the way to each batch, and skips batches without finite numbers', () => {
     const extent = extentOf([], [-1, 4], [Number.NaN], [0, 14], [-1, 4]);
     expect(extent.averageMin).toBeCloseTo(-0.9901, 6);
     expect(extent.averageMax).toBeCloseTo(4.099, 6);
@@ -55,7 +55,7 @@ describe('a first pass', () => {
 });
 
 describe('a histogram', () => {
-  test('puts what lies outside into the outer bins and ignores what is no number', () => {
+  test('counts elements outside the range in the outer bins, and ignores NaN', () => {
     const histogram = new Histogram(-1, 1, 4);
     histogram.add(Float32Array.of(-9, -1, -0.6, -0.1, 0, 0.5, 1, 9, Number.NaN, Number.NEGATIVE_INFINITY));
     expect([...histogram.counts]).toEqual([3, 1, 1, 3]);
@@ -63,7 +63,7 @@ describe('a histogram', () => {
     expect(histogram.centre(3)).toBe(0.75);
   });
 
-  test('tells what clipping costs by the centres of its bins', () => {
+  test('computes the clip error from the centres of its bins', () => {
     const histogram = new Histogram(0, 4, 4);
     histogram.add(Float32Array.of(0, 1, 1, 2, 3, 3, 3, 3));
     // Centres 0.5, 1.5, 2.5, 3.5.
@@ -86,7 +86,7 @@ test('percentile cuts the same share on both sides, and 100 cuts nothing', () =>
   expect(percentileEnds(histogram, 90)).toEqual({ min: 2, max: 3 });
 });
 
-test('mse is the best of all pairs of edges by its own formula', () => {
+test('mse chooses the best pair of edges by its formula', () => {
   const data = numbers(3, 4000).map((value) => value + 2);
   const histogram = new Histogram(Math.min(...data), Math.max(...data), 64);
   histogram.add(data);
@@ -114,26 +114,26 @@ describe.each(OBSERVERS)('%s', (kind) => {
     expect(range?.observedMin).toBe(Math.min(...values) + 0);
   });
 
-  test('values far from 0 reach to one of the last bins', () => {
+  test('reaches to one of the last bins for values far from 0', () => {
     const range = observed(kind, [[100, 100.5, 101]]);
     expect(range).toMatchObject({ min: 0, observedMin: 100, observedMax: 101 });
     expect(Math.abs((range?.max ?? 0) - 101)).toBeLessThanOrEqual(2 / HISTOGRAM_BINS);
   });
 
-  test('a range of the smallest numbers there are', () => {
+  test('supports a range of the smallest numbers', () => {
     const range = observed(kind, [[-subnormal, 0, subnormal, 3 * subnormal]]);
     expect(range?.min).toBeGreaterThanOrEqual(-subnormal);
     expect(range?.max).toBeLessThanOrEqual(3 * subnormal);
     expect(range?.zeros).toBe(0.25);
   });
 
-  test('the widest range there is stays finite', () => {
+  test('keeps the widest range finite', () => {
     const largest = Math.fround(3.4028234e38);
     const range = observed(kind, [[-largest, 1, largest]]);
     for (const value of Object.values(range ?? { none: Number.NaN })) expect(Number.isFinite(value)).toBe(true);
   });
 
-  test('the range holds 0, and the clip error is what its own clipping does', () => {
+  test('includes 0 in the range, and reports the error of its own clipping', () => {
     const data = numbers(9, 20_000);
     const range = observed(kind, [data.subarray(0, 7000), data.subarray(7000)]);
     if (range === undefined) throw new Error('no range');
@@ -143,11 +143,11 @@ describe.each(OBSERVERS)('%s', (kind) => {
     for (const value of data) clipped += (value - Math.min(range.max, Math.max(range.min, value))) ** 2;
     const binWidth = (range.observedMax - range.observedMin) / HISTOGRAM_BINS;
     expect(Math.abs(Math.sqrt(range.clipError) - Math.sqrt(clipped / data.length))).toBeLessThan(binWidth);
-    // A 100,000th of 20,000 elements is none.
+    // A 100,000th of 20,000 elements is less than one.
     expect(range.clipError > 0).toBe(kind !== 'minmax' && kind !== 'percentile');
   });
 
-  test('nothing finite has no range', () => {
+  test('has no range without finite elements', () => {
     expect(observed(kind, [[], [Number.NaN, Number.NEGATIVE_INFINITY]])).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-/** Against PyTorch's observers and ONNX Runtime's calibrators; the numbers are of scripts/reference_observers.py. */
+/** Compared with PyTorch's observers and ONNX Runtime's calibrators; numbers from scripts/reference_observers.py. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { entropyEnds } from '../../../src/kernels/observe/entropy.ts';
@@ -35,36 +35,36 @@ describe.each(cases)('$shape', (one) => {
   counted.counts.set(one.counts);
   const [low, high] = one.minmax;
 
-  test.each(['minmax', 'moving-average'] as const)('%s is exactly what torch finds', (kind) => {
+  test.each(['minmax', 'moving-average'] as const)('%s equals the observer of torch', (kind) => {
     const range = observed(kind, batches);
     expect([range?.min, range?.max]).toEqual(one[kind]);
   });
 
-  test('the histogram is what NumPy counts, but for elements on an edge', () => {
+  test("the histogram equals NumPy's, except for elements on an edge", () => {
     const ours = new Histogram(-one.reach, one.reach, bins);
     for (const values of batches) ours.add(values);
     const moved = one.counts.reduce((sum, count, bin) => sum + Math.abs(count - (ours.counts[bin] as number)), 0);
     expect(moved).toBeLessThanOrEqual(4);
   });
 
-  test.each(one.percentiles)('percentile %d is within a bin of what ONNX Runtime takes', (percentile, left, right) => {
+  test.each(one.percentiles)("percentile %d is within a bin of ONNX Runtime's", (percentile, left, right) => {
     const ends = percentileEnds(counted, percentile);
     expect(Math.abs(Math.max(ends.min, low) - left)).toBeLessThan(binWidth * 1.01);
     expect(Math.abs(Math.min(ends.max, high) - right)).toBeLessThan(binWidth * 1.01);
     expect(ends.max).toBeGreaterThanOrEqual(right - 1e-5);
   });
 
-  test('entropy takes the bins that ONNX Runtime takes', () => {
+  test('entropy takes the same bins as ONNX Runtime', () => {
     const ends = entropyEnds(counted);
     expect(Math.abs(Math.max(ends.min, low) - one.entropy[0])).toBeLessThan(1e-5);
     expect(Math.abs(Math.min(ends.max, high) - one.entropy[1])).toBeLessThan(1e-5);
   });
 
-  test("mse is no worse in squared error than torch's HistogramObserver, or any other", () => {
+  test("mse has no larger squared error than torch's HistogramObserver, or any other observer", () => {
     const all = Float32Array.from(batches.flatMap((values) => [...values]));
     const range = observed('mse', batches);
     const ours = squaredError(all, range?.min ?? 0, range?.max ?? 0);
-    // The formula takes rounding errors for uniform, which is 3 % wrong where most elements lie within a step or two.
+    // The formula assumes uniform rounding errors, which is 3 % off if most elements lie within a step or two.
     expect(ours).toBeLessThan(squaredError(all, ...one.histogram) * 1.05);
     for (const kind of ['minmax', 'moving-average', 'percentile', 'entropy'] as const) {
       const other = observed(kind, batches);

@@ -6,7 +6,7 @@ import {
 } from '../../../src/kernels/observe/choose.ts';
 import { Extent } from '../../../src/kernels/observe/extent.ts';
 
-/** What an observer chooses after two passes over batches. */
+/** The range that an observer chooses after two passes over batches. */
 export function observed(
   kind: ObserverKind,
   batches: readonly (Float32Array | readonly number[])[],
@@ -20,7 +20,7 @@ export function observed(
   return chooseRange(kind, extent, histogram, percentile);
 }
 
-/** The elements `scripts/reference_observers.py` makes of a seed. */
+/** The elements that `scripts/reference_observers.py` generates from a seed. */
 export function numbers(seed: number, count: number): Float32Array {
   const out = new Float32Array(count);
   let state = seed;

@@ -29,7 +29,7 @@ const chain = (out: string, ...ops: readonly string[]): GraphSpec => ({
   })),
 });
 
-/** h = −x; then y = Exp(v1 = Abs(h)), else y = Neg(v1 = Relu(h)): both call what is between v1. */
+/** h = −x; then y = Exp(v1 = Abs(h)), else y = Neg(v1 = Relu(h)): both branches name their inner value v1. */
 const spec: ModelSpec = {
   opset: 17,
   inputs: { x: f32(['n', 2]), c: value('bool', []) },
@@ -41,7 +41,7 @@ const data = (...rows: readonly (readonly [boolean, number, number])[]): DataSet
   dataOf(...rows.map(([yes, a, b]) => ({ x: row(a, b), c: flag(yes) })));
 
 describe('values in branches of If', () => {
-  test('have ranges from the samples that ran them, each under its own name', async () => {
+  test('have ranges from the samples that ran the branch, each under its own name', async () => {
     const model = await modelOf(spec);
     const before = await bytesOf(model);
     const samples = data([true, 1, -5], [false, 2, -8], [true, 3, 0]);
@@ -61,13 +61,13 @@ describe('values in branches of If', () => {
     for (const body of model.graph.bodies) expect(body.parent).toBe(model.graph);
   });
 
-  test('of a branch that never ran have none, which is said once', async () => {
+  test('have no range if the branch never ran, which is noted once', async () => {
     const { ranges, notes } = await calibrate(await modelOf(spec), [THEN, ELSE, 'e'], data([true, 1, 2]));
     expect([...ranges.keys()]).toEqual([THEN]);
     expect(notes).toEqual(["the data never takes the branch 'y.else_branch': 2 values in it have no range"]);
   });
 
-  test('come out of branches inside branches, whatever their rank is', async () => {
+  test('can be in nested branches, with any rank', async () => {
     const inner = either(chain('p', 'Abs', 'Sqrt', 'Exp'), chain('q', 'Neg', 'Exp'), 'i', 'd');
     const model = await modelOf({
       opset: 17,
@@ -104,7 +104,7 @@ describe('values in branches of If', () => {
     expect(notes).toEqual([]);
     const seen = (key: string) => [ranges.get(key)?.observedMin, ranges.get(key)?.observedMax];
     expect(seen('y.then_branch.i.then_branch > v1')).toEqual([0, 4]);
-    // v2 is in the innermost branch alone.
+    // v2 is only in the innermost branch.
     expect(seen('v2')).toEqual([undefined, undefined]);
     expect(seen('y.then_branch.i.then_branch > v2')).toEqual([0, 2]);
     expect(seen('u')).toEqual([1, Math.fround(Math.exp(2))]);
@@ -112,7 +112,7 @@ describe('values in branches of If', () => {
     expect(seen('y.else_branch > v1')).toEqual([0, 9]);
   });
 
-  test('that a branch gives as it stands, and values captured from around it', async () => {
+  test('can be outputs of a branch, or captured from an outer graph', async () => {
     const model = await modelOf({
       ...spec,
       nodes: [
@@ -129,7 +129,7 @@ describe('values in branches of If', () => {
     ]);
   });
 
-  test('channels are looked at as in the main graph', async () => {
+  test('have channels like values of the main graph', async () => {
     const means = new Map([[THEN, 1]]);
     const { ranges } = await calibrate(await modelOf(spec), [], data([true, 1, -5], [false, 2, -8], [true, 3, 0]), {
       means,
@@ -137,7 +137,7 @@ describe('values in branches of If', () => {
     expect(ranges.get(THEN)?.channelMeans).toEqual([2, 2.5]);
   });
 
-  test('what the model computes stays the same', async () => {
+  test('do not change what the model computes', async () => {
     const model = await modelOf(spec);
     const places = new Places(model);
     const { model: given, names } = handOut(model, places, [THEN, ELSE, 'h']);
@@ -149,12 +149,12 @@ describe('values in branches of If', () => {
       const [a, b] = [await runModel(await bytesOf(model), feeds), await runModel(await bytesOf(given), feeds)];
       expect(b['y']?.data).toEqual(a['y']?.data);
     }
-    // Nothing to hand out: nothing is copied.
+    // Nothing is exposed, so nothing is copied.
     expect(handOut(model, places, ['h']).model).toBe(model);
   });
 });
 
-test('rounds of a Loop or Scan cannot be seen, which is said', async () => {
+test('cannot be observed in a Loop or Scan, which is noted', async () => {
   const body: GraphSpec = {
     inputs: { round: i64([]), go: value('bool', []), state: f32() },
     outputs: { going: value('bool', []), next: f32() },

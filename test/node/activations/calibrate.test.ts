@@ -15,7 +15,7 @@ const path = (name: string): string => new URL(`../../../fixtures/${name}`, impo
 
 const temporary = ownTemporaryFolder();
 
-/** Samples held in memory, and how often they were read. */
+/** Samples in memory, and how often they were read. */
 function dataOf(samples: readonly Record<string, FeedTensor>[]): DataSet & { reads: number } {
   return {
     description: 'test data',
@@ -33,13 +33,13 @@ const floats = (dims: readonly number[], data: Iterable<number>): FeedTensor => 
   data: Float32Array.from(data),
 });
 
-/** The elements of a result that must be there. */
+/** The elements of a result, which must exist. */
 function floatsOf(tensor: FeedTensor | undefined): Float32Array {
   if (tensor === undefined) throw new Error('no result');
   return tensor.data as Float32Array;
 }
 
-/** Batches of the digits a fixture is tested with. */
+/** Batches of the test digits of a fixture. */
 async function digits(name: string, input: string, batches: number, rows = 4): Promise<Record<string, FeedTensor>[]> {
   const all = (await readNpz(path(`${name}-test.npz`)))[input];
   if (all === undefined) throw new Error(`no ${input}`);
@@ -58,7 +58,7 @@ describe.each(['digits-mlp', 'digits-cnn'])('%s', (name) => {
     return { model, values, samples: await digits(name, input, 6) };
   };
 
-  test('minmax is what a direct run of the tapped model gives, for the input and the output too', async () => {
+  test('minmax equals a direct run with the values as outputs, also for input and output', async () => {
     const { model, values, samples } = await opened();
     const { ranges, samples: count, notes } = await calibrate(model, values, dataOf(samples), { observer: 'minmax' });
     expect([[...ranges.keys()], count, notes]).toEqual([values, 6, []]);
@@ -80,12 +80,12 @@ describe.each(['digits-mlp', 'digits-cnn'])('%s', (name) => {
     await model.close();
   });
 
-  test.each(['mse', 'moving-average'] as const)('%s in many chunks is the same as in one', async (observer) => {
+  test.each(['mse', 'moving-average'] as const)('%s gives the same in many chunks as in one', async (observer) => {
     const { model, values, samples } = await opened();
     const text = print(model);
     const one = dataOf(samples);
     const whole = await calibrate(model, values, one, { observer });
-    // The first sample for the sizes, then two passes.
+    // The first sample gives the sizes; then there are two passes.
     expect(one.reads).toBe(3);
     const many = dataOf(samples);
     const progress: [number, number | undefined][] = [];
@@ -97,7 +97,7 @@ describe.each(['digits-mlp', 'digits-cnn'])('%s', (name) => {
     const passes = many.reads - 1;
     expect(passes).toBeGreaterThanOrEqual(6);
     expect([...cut.ranges]).toEqual([...whole.ranges]);
-    // How many there will be is known when the data was read once, and told then.
+    // The number of runs is known and reported once the data was read.
     const runs = Array.from({ length: passes * 6 }, (_, run) => [run + 1, run < 6 ? undefined : passes * 6]);
     expect(progress).toEqual(runs.toSpliced(6, 0, [6, passes * 6]));
     expect(print(model)).toBe(text);
@@ -105,7 +105,7 @@ describe.each(['digits-mlp', 'digits-cnn'])('%s', (name) => {
     await model.close();
   });
 
-  test('an observer that clips leaves less error than its clip error says plus a bin', async () => {
+  test('an observer that clips loses no more than its clip error plus a bin', async () => {
     const { model, values, samples } = await opened();
     const { ranges } = await calibrate(model, values, dataOf(samples), { observer: 'percentile', percentile: 95 });
     const clipped = [...ranges.values()].filter((range) => range.clipError > 0);
@@ -118,7 +118,7 @@ describe.each(['digits-mlp', 'digits-cnn'])('%s', (name) => {
   });
 });
 
-/** h = x + c, in the model's type; `w` is a weight, `n` an integer, `y` what comes out. */
+/** h = x + c, in the model's type; `w` is a weight, `n` an integer, `y` the output. */
 const small = (dtype: 'float32' | 'float16' | 'float64', one: ArrayBufferView): ModelSpec => ({
   opset: 17,
   inputs: { x: value(dtype, ['rows', 2]) },
@@ -132,7 +132,7 @@ const small = (dtype: 'float32' | 'float16' | 'float64', one: ArrayBufferView): 
   ],
 });
 
-test('what is no number is left out, told about, and does not reach the ranges', async () => {
+test('NaN and infinity are left out of ranges, and reported', async () => {
   const model = await modelOf(small('float32', Float32Array.of(1, 1)));
   const data = dataOf([
     { x: floats([1, 2], [-1, 0]) },
@@ -168,14 +168,14 @@ test('float16 and float64 values have ranges as well', async () => {
   expect(doubles.ranges.get('constructor')).toMatchObject({ observedMin: 0.75, max: 2.5 });
 });
 
-test('inputs alone are observed without running the model', async () => {
+test('inputs are observed without running the model if nothing else is', async () => {
   const model = await modelOf(small('float32', Float32Array.of(1, 1)));
   const wrong = { z: floats([1], [1]), x: floats([1, 2], [-1, 5]) };
   const { ranges } = await calibrate(model, ['x'], dataOf([wrong]));
   expect(ranges.get('x')).toMatchObject({ min: -1, max: 5 });
 });
 
-test('a model that was edited is calibrated as it is now, and nested graphs do not hinder', async () => {
+test('an edited model is calibrated in its current state, and may have nested graphs', async () => {
   const branch = (op: string) => ({ outputs: { b: f32(['rows', 2]) }, nodes: [{ op, in: ['h'], out: ['b'] }] });
   const model = await modelOf({
     opset: 17,
@@ -195,7 +195,7 @@ test('a model that was edited is calibrated as it is now, and nested graphs do n
   await expect(calibrate(model, ['b'], dataOf([]))).rejects.toThrow("'b': the main graph has no value with this name");
 });
 
-describe('refused', () => {
+describe('refuses', () => {
   const spec = small('float32', Float32Array.of(1, 1));
   test.each([
     [
@@ -217,21 +217,21 @@ describe('refused', () => {
     });
   });
 
-  test('a sample that does not fit is named, and no file is left', async () => {
+  test('a sample that does not fit, by name, and leaves no file', async () => {
     const data = dataOf([{ x: floats([1, 2], [1, 2]) }, { x: floats([1, 3], [1, 2, 3]) }]);
     const failure = calibrate(await modelOf(spec), ['y'], data);
     await expect(failure).rejects.toMatchObject({ code: 'runtime', where: 'test data, row 1' });
     expect(readdirSync(temporary.path)).toEqual([]);
   });
 
-  test('a model that ONNX Runtime does not take, and no file is left', async () => {
+  test('a model that ONNX Runtime does not load, and leaves no file', async () => {
     const broken = { ...spec, nodes: [...spec.nodes, { op: 'NoSuchOp', in: ['y'], out: ['z'] }] };
     const failure = calibrate(await modelOf(broken), ['y', 'z'], dataOf([{ x: floats([1, 2], [1, 2]) }]));
     await expect(failure).rejects.toMatchObject({ code: 'runtime', where: 'model' });
     expect(readdirSync(temporary.path)).toEqual([]);
   });
 
-  test('data that breaks in the middle, and no file is left', async () => {
+  test('data that fails in the middle, and leaves no file', async () => {
     const data: DataSet = {
       description: 'half',
       async *samples() {
@@ -244,7 +244,7 @@ describe('refused', () => {
   });
 });
 
-test('an integer input is not an activation', async () => {
+test('an integer input, which is not an activation', async () => {
   const model = await modelOf({
     opset: 17,
     inputs: { i: i64([2]) },

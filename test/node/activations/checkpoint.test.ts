@@ -63,7 +63,7 @@ describe('layers one after the other', () => {
   };
   const WANTED = ['x', 'q', 'shaped'];
 
-  test('begin where the one before ended: the data is read for the first of them alone', async () => {
+  test('start where the previous one ended: data is read only for the first', async () => {
     const model = await modelOf(spec);
     const { data, passes } = counting();
     const activations = openActivations(data);
@@ -74,11 +74,11 @@ describe('layers one after the other', () => {
     for (const [index, name] of WANTED.entries()) {
       const [found] = await activations.measure(model, [matrix(name, 4)], { index, count: 3 });
       results.push(found?.sums ?? []);
-      // As a pass does: the layer that reads the value gets another weight.
+      // Like a pass: the layer that reads the value gets another weight.
       if (index === 0) await change('a', B);
       if (index === 1) await change('b', A);
     }
-    // Nothing was known after the input itself, so two passes.
+    // Nothing was known beyond the input, so there are two passes.
     expect(passes()).toBe(2);
     await activations.close();
     const fresh = openActivations(dataOf(...feeds));
@@ -104,7 +104,7 @@ describe('layers one after the other', () => {
         if (body !== undefined && node !== undefined) body.replaceNode(node, { ...node, inputs: ['r', 'r'] });
       },
     ],
-  ])('%s changed: the model runs from its inputs again', async (_, edit) => {
+  ])('after a change of %s, the model runs from its inputs again', async (_, edit) => {
     const model = await modelOf(spec);
     const { data, passes } = counting();
     const activations = openActivations(data);
@@ -119,7 +119,7 @@ describe('layers one after the other', () => {
     expectClose(found?.sums, [...(expected?.sums ?? [])]);
   });
 
-  test('a weight behind it changed, which a node before it turns: nothing is run again', async () => {
+  test('a change of a later weight that an earlier node transposes runs nothing again', async () => {
     const model = await modelOf(spec);
     const { data, passes } = counting();
     const activations = openActivations(data);
@@ -134,7 +134,7 @@ describe('layers one after the other', () => {
     expectClose(found?.sums, [...(expected?.sums ?? [])]);
   });
 
-  test('what cannot be fed again is computed again: texts', async () => {
+  test('values that cannot be fed are computed again: texts', async () => {
     const texts: ModelSpec = {
       opset: 17,
       inputs: { x: f32(['n', 4]) },
@@ -167,7 +167,7 @@ describe('layers one after the other', () => {
     ['nowhere where they are too many', { most: 500, held: 1000 }, false],
   ])('values are kept %s', async (_, limits, kept) => {
     const model = await modelOf(spec);
-    // What nodes behind the first Relu read: its own value, that of the MatMul before it, its shape, and the inputs.
+    // What nodes after the first Relu read: its output, that of the MatMul before it, its shape, and the inputs.
     const recorder = new Recorder(model, 4, feeds.length, limits);
     expect([...recorder.values].sort()).toEqual(['c', 'mask', 'p', 'q', 's']);
     const samples = [];
@@ -187,7 +187,7 @@ describe('layers one after the other', () => {
     expect(readdirSync(temporary.path)).toEqual([]);
   });
 
-  test('what is in the temporary file is not in memory', async () => {
+  test('values in the temporary file are not in memory', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const recorder = new Recorder(await modelOf(spec), 4, 1, { most: 2 ** 20, held: 0 });
@@ -199,7 +199,7 @@ describe('layers one after the other', () => {
     };
     await recorder.add({ label: 'one', feeds: { x: value() } }, value);
     const checkpoint = await recorder.finish();
-    // A reference that was made in this turn lasts until the next one.
+    // A WeakRef keeps its target until the end of the current turn.
     await nextTurn();
     collect();
     expect(seen.length).toBe(6);

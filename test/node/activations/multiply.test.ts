@@ -20,7 +20,7 @@ test.each([
   }
 });
 
-test('matrices without room between their rows are multiplied where they lie', async () => {
+test('matrices with contiguous rows are multiplied in place', async () => {
   const product = windows(6, 6, 6, 1);
   const tight = {
     ...product,
@@ -33,7 +33,7 @@ test('matrices without room between their rows are multiplied where they lie', a
   });
 });
 
-test('matrices in float32 are multiplied as such', async () => {
+test('float32 matrices are multiplied in float32', async () => {
   const { into, left, right, ...rest } = windows(30, 20, 40, -1);
   const narrow = (view: typeof into) => ({ ...view, data: Float32Array.from(view.data) });
   const product = { into: narrow(into), left: narrow(left), right: narrow(right), ...rest };
@@ -44,7 +44,7 @@ test('matrices in float32 are multiplied as such', async () => {
   });
 });
 
-test('rows that do not follow each other are multiplied some at a time', async () => {
+test('matrices with gaps between rows are multiplied in parts', async () => {
   const product = windows(5, 3, 300_000, -1);
   const expected = plainProduct(product);
   await multiplier.multiply(product);

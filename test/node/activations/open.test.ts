@@ -21,8 +21,8 @@ const relu = (one: FeedTensor): FeedTensor => ({
 });
 
 describe('matrices', () => {
-  // Narrow ones are summed here, wide ones in ONNX Runtime, 512 rows at a time.
-  test.each([5, 48, 49, 70])('Σ x xᵀ and Σ x² of %i columns, over samples of any rank', async (columns) => {
+  // Narrow ones are summed in JavaScript, wide ones in ONNX Runtime, 512 rows at a time.
+  test.each([5, 48, 49, 70])('give Σ x xᵀ and Σ x² of %i columns, over samples of any rank', async (columns) => {
     const inputs = [
       tensor([700, columns], 1),
       tensor([3, 2, columns], 2),
@@ -43,7 +43,7 @@ describe('matrices', () => {
     expect([inner?.rows, squares?.rows, outer?.rows, activations.samples]).toEqual([707, 707, 707, 4]);
   });
 
-  test('sums that are given back hold the next ones of their length', async () => {
+  test('reuse returned sums for the next ones of that length', async () => {
     const inputs = [tensor([70, 50], 1)];
     const activations = openActivations(dataOf(...inputs.map((x) => ({ x }))));
     const model = await modelOf(RELU);
@@ -61,7 +61,7 @@ describe('matrices', () => {
     expect([...third]).toEqual(expected);
   });
 
-  test('along the axis before the last', async () => {
+  test('support the axis before the last', async () => {
     const inputs = [tensor([2, 6, 9], 1), tensor([6, 1], 2), tensor([6], 3)];
     const activations = openActivations(dataOf(...inputs.map((x) => ({ x }))));
     const [found] = await activations.measure(await modelOf(RELU), [matrix('r', 6, -2)]);
@@ -75,7 +75,7 @@ describe('matrices', () => {
     expect(found?.rows).toBe(20);
   });
 
-  test('several sources add up, each times its factor', async () => {
+  test('add several sources, each times its factor', async () => {
     for (const columns of [4, 60]) {
       const x = tensor([9, columns], 1);
       const request: SumRequest = {
@@ -99,7 +99,7 @@ describe('matrices', () => {
     }
   });
 
-  test('float16 is read, other types and other dims have no rows', async () => {
+  test('read float16, and have no rows for other types or dims', async () => {
     const spec: ModelSpec = { ...RELU, inputs: { x: value('float16') }, outputs: { y: value('float16') } };
     const x: FeedTensor = { dtype: 'float16', dims: [2, 3], data: Uint16Array.from([1, 2, 3, 4, 5, 6], toHalf) };
     const activations = openActivations(dataOf({ x }));
@@ -110,7 +110,7 @@ describe('matrices', () => {
   });
 });
 
-describe('convolutions: for any filter w, Σ (w·x)² is wᵀ(Σ x xᵀ)w, and the left side is what ONNX Runtime gives', () => {
+describe('convolutions: for any filter w, wᵀ(Σ x xᵀ)w is the Σ (w·x)² that ONNX Runtime gives', () => {
   test.each([
     ['3 × 3', [2, 3, 7, 6], [1, 3, 3, 3], {}],
     ['pads, strides', [1, 2, 8, 9], [1, 2, 3, 2], { pads: [1, 0, 2, 1], strides: [2, 3] }],
@@ -183,7 +183,7 @@ describe('convolutions: for any filter w, Σ (w·x)² is wᵀ(Σ x xᵀ)w, and t
 });
 
 describe('runs', () => {
-  test('only what comes before the values is run: a later node that fails does no harm', async () => {
+  test('run only the nodes before the values: a later node may fail', async () => {
     const spec: ModelSpec = {
       ...RELU,
       initializers: { wrong: f32([7], Array(7).fill(1)) },
@@ -198,7 +198,7 @@ describe('runs', () => {
     expect(found?.rows).toBe(4);
   });
 
-  test('an If before the value still captures its weights, and the model is left as it was', async () => {
+  test('let an If before the value capture its weights, and do not change the model', async () => {
     const branch = (factor: string) => ({
       outputs: { [`${factor}_out`]: f32() },
       nodes: [{ op: 'Mul', in: ['x', factor], out: [`${factor}_out`] }],
@@ -239,7 +239,7 @@ describe('runs', () => {
       const activations = openActivations(dataOf({ [input?.name ?? '']: x }));
       const before = await activations.measure(model, [matrix(input?.name ?? '', columns)]);
       expectClose(before[0]?.sums, gramOf([x], columns));
-      // How wide it is, ONNX Runtime tells; one of these widths has rows.
+      // ONNX Runtime determines the width; one of these widths has rows.
       const widths = Array.from({ length: 64 }, (_, index) => matrix(inner, index + 1, -1, 'squares'));
       const found = await activations.measure(model, widths);
       await activations.close();
@@ -248,7 +248,7 @@ describe('runs', () => {
     },
   );
 
-  test('values too large for one run are looked at in several, and progress counts them all', async () => {
+  test('split values too large for one run into several, and count all in the progress', async () => {
     const seen: [number, number | undefined][] = [];
     const onProgress = (done: number, total: number | undefined): void => {
       seen.push([done, total]);
@@ -268,7 +268,7 @@ describe('runs', () => {
     expect(readdirSync(temporary.path)).toEqual([]);
   });
 
-  test('data a run refuses is named', async () => {
+  test('name the data that a run refuses', async () => {
     const spec = { ...RELU, inputs: { x: f32(['n', 3]) } };
     const activations = openActivations(dataOf({ x: tensor([4, 5], 1) }));
     await expect(activations.measure(await modelOf(spec), [matrix('r', 3)])).rejects.toThrow(/^test data, row 0: /);

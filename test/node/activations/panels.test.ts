@@ -3,10 +3,10 @@ import { gramSums } from '../../../src/node/activations/accumulate.ts';
 import { openGram } from '../../../src/node/activations/panels.ts';
 import { randomFloats } from '../../support/random.ts';
 
-/** More than two panels, and more vectors than are summed in float32. */
+/** More than two panels, and more vectors than are summed at once in float32. */
 const [COLUMNS, VECTORS] = [600, 5000];
 
-test('sums of many columns and vectors are those of float64, right and left of the diagonal', async () => {
+test('sums of many columns and vectors equal float64, on both sides of the diagonal', async () => {
   const rows = randomFloats([VECTORS, COLUMNS], 1);
   const sums = new Float64Array(COLUMNS * COLUMNS);
   const session = await openGram();
@@ -16,7 +16,7 @@ test('sums of many columns and vectors are those of float64, right and left of t
     2,
     async () => session,
   );
-  // In pieces that no multiplication sums as they are, one of them weighed.
+  // In pieces that match no multiplication, one of them weighted.
   const [first, second] = [700 * COLUMNS, 4000 * COLUMNS];
   await own.add(rows.subarray(0, first), 1);
   await own.add(rows.subarray(first, second), 1);

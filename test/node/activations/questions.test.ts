@@ -35,13 +35,13 @@ const data: DataSet = {
   },
 };
 
-/** The Relu's output, computed by a model that ends there. */
+/** The output of the Relu, computed by a model that ends there. */
 async function inner(sample: Float32Array): Promise<Float32Array> {
   const bytes = buildModel({ ...spec, outputs: { r: f32(['N', 4, 5, 5]) }, nodes: spec.nodes.slice(0, 2) });
   return (await runModel(bytes, { x: feed(DIMS, sample) }))['r']?.data as Float32Array;
 }
 
-/** What the data answers to a few questions. */
+/** The answers to some requests on the data. */
 async function answers<R extends Request>(model: Model, requests: readonly R[], of: DataSet = data, tapBytes?: number) {
   const activations = openActivations(of, tapBytes === undefined ? {} : { tapBytes });
   try {
@@ -51,7 +51,7 @@ async function answers<R extends Request>(model: Model, requests: readonly R[], 
   }
 }
 
-test('norms of channels, of an inner value and of an input', async () => {
+test('gives channel norms of an inner value and of an input', async () => {
   const [inside, input, uneven] = await answers(await modelOf(spec), [
     { what: 'norms', value: 'r', axis: 1 },
     { what: 'norms', value: 'x', axis: -3 },
@@ -84,8 +84,8 @@ const windows = (columns: number): MomentsRequest => ({
   columns,
 });
 
-test('W·G·Wᵀ is the power of what a Conv gives, G the moments of what it reads', async () => {
-  // The second one is of another length than what is there.
+test("W·G·Wᵀ is the power of a Conv's output, with G the moments of its input", async () => {
+  // The second one has another length than the data.
   const found = await answers(await modelOf(spec), [windows(18), windows(27)]);
   expect([found[0]?.count, found[1]]).toEqual([2 * 75, undefined]);
   const conv = buildModel({ ...spec, outputs: { h: f32(['N', 4, 5, 5]) }, nodes: spec.nodes.slice(0, 1) });
@@ -115,7 +115,7 @@ test('W·G·Wᵀ is the power of what a Conv gives, G the moments of what it rea
 
 const noGram = (): Promise<never> => Promise.reject(new Error('no session is wanted'));
 
-test('vectors that stand for several count so often', async () => {
+test('vectors that stand for several are weighted accordingly', async () => {
   const [few, all] = [randomFloats([8, 6], 1), randomFloats([40, 6], 2)];
   const [half, whole] = [new MomentSums(6, 'moments', noGram), new MomentSums(6, 'moments', noGram)];
   await half.add(few, 3);
@@ -132,11 +132,11 @@ test('vectors that stand for several count so often', async () => {
   });
 });
 
-test('covariances of long vectors far from zero are those of float64', async () => {
+test('covariances of long vectors far from zero equal float64', async () => {
   const [rows, size] = [700, 60];
   const far = (seed: number): Float32Array => {
     const noise = randomFloats([rows, size], seed);
-    // Neighbours go together, far away from zero.
+    // Neighbours are correlated, far away from zero.
     return noise.map((one, at) => 1000 + (at % size) + one + 0.5 * (noise[at === 0 ? 0 : at - 1] as number));
   };
   const inputs = [far(1), far(2)];
@@ -166,13 +166,13 @@ test('covariances of long vectors far from zero are those of float64', async () 
         (x, at) => ((x[at + i] as number) - (means[i] as number)) * ((x[at + j] as number) - (means[j] as number)),
       );
       const found = (moments?.gram?.[i * size + j] as number) - (means[i] as number) * (means[j] as number);
-      // Of about 0.4 on the diagonal. Products of float32 around a million would be off by 0.1 each.
+      // The diagonal is about 0.4. Float32 products around a million would each be off by 0.1.
       expect(Math.abs(found - expected)).toBeLessThan(2e-6);
     }
   }
 });
 
-test('of large images enough windows are looked at, over all samples', async () => {
+test('samples enough windows of large images, over all samples', async () => {
   const dims = [1, 2, 200, 200];
   const images: DataSet = {
     description: 'large images',
@@ -200,7 +200,7 @@ const ALL: readonly Request[] = ['r', 'x'].flatMap((value): Request[] => {
   ];
 });
 
-test('nodes after the last value that is asked about are not run: here they would fail', async () => {
+test('does not run nodes after the last requested value, which would fail here', async () => {
   const nodes = [...spec.nodes.slice(0, 2), { op: 'Reshape', in: ['r', 'seven'], out: ['y'] }];
   const broken = { ...spec, outputs: { y: f32() }, nodes };
   const one = await modelOf({ ...broken, initializers: { ...spec.initializers, seven: i64([1], [7]) } });
@@ -210,7 +210,7 @@ test('nodes after the last value that is asked about are not run: here they woul
   expect([...ranges.keys()]).toEqual(['r']);
 });
 
-test('questions of all kinds in one call are answered as each alone, and as in chunks', async () => {
+test('answers requests of all kinds in one call like each alone, and like in chunks', async () => {
   const model = await modelOf(spec);
   const together = await answers(model, ALL);
   expect(await answers(model, ALL, data, 1)).toEqual(together);
@@ -218,7 +218,7 @@ test('questions of all kinds in one call are answered as each alone, and as in c
   expect(await answers(model, [])).toEqual([]);
 });
 
-test('no samples are an error', async () => {
+test('refuses data without samples', async () => {
   const none: DataSet = { description: 'nothing', async *samples() {} };
   for (const asked of [ALL, ALL.slice(0, 1)]) {
     await expect(answers(await modelOf(spec), asked, none)).rejects.toThrow('nothing: has no samples');

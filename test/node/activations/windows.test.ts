@@ -33,8 +33,8 @@ describe('a Conv over large images', () => {
     data: new Float32Array(dims.reduce((a, b) => a * b, 1)).fill(one),
   });
 
-  test.each(['gram', 'squares'] as const)('%s: enough of its windows, each for many', async (what) => {
-    // Half of every image is bright, and rows are as long as the step between windows would be.
+  test.each(['gram', 'squares'] as const)('%s: samples enough of its windows, with weights', async (what) => {
+    // Half of every image is bright, and rows are as long as a regular step between windows would be.
     const image = (seed: number): FeedTensor => {
       const one = tensor([1, 2, 64, 64], seed);
       (one.data as Float32Array).forEach((value, at, all) => {
@@ -59,11 +59,11 @@ describe('a Conv over large images', () => {
       expect(Math.abs((some?.sums[index] as number) / one - 1)).toBeLessThan(0.05);
     });
     expect(await measured(() => 16 * 100)).toEqual(some);
-    // Nobody asked for less: 16384 windows of the 61504 there are.
+    // By default, 16384 of the 61504 windows.
     expect((await measured())?.rows).toBe(16384);
   });
 
-  test('a large image counts for as much as it has windows', async () => {
+  test('a large image is weighted by its number of windows', async () => {
     const inputs = [{ x: constant([1, 2, 4, 4], 1) }, { x: constant([1, 2, 40, 40], 2) }];
     const activations = openActivations(dataOf(...inputs), { enough: () => 20 });
     const [found] = await activations.measure(await modelOf(RELU), [conv(1)]);

@@ -32,7 +32,7 @@ async function failure(bytes: Uint8Array, name = 'file.safetensors'): Promise<st
 const ENTRY = { dtype: 'F32', shape: [2], data_offsets: [0, 8] };
 const headed = (header: unknown, bytes = 8): Buffer => safetensorsFile(JSON.stringify(header), new Uint8Array(bytes));
 
-describe('what is read', () => {
+describe('reads', () => {
   test('a .safetensors file of every type', async () => {
     const path = written(
       'all.safetensors',
@@ -66,7 +66,7 @@ describe('what is read', () => {
     expect([...new Float32Array(data.buffer)]).toEqual([1, 2, 3, 4]);
   });
 
-  test('what the safetensors library wrote, and NumPy', async () => {
+  test('files written by the safetensors library and by NumPy', async () => {
     const safe = await openArrays(fixture('reference/prune-masks.safetensors'));
     expect([...safe.arrays].map(([name, { dtype, dims }]) => [name, dtype, dims])).toEqual([
       ['fc3.weight', 'bool', [10, 128]],
@@ -77,20 +77,20 @@ describe('what is read', () => {
     expect([...((await safe.arrays.get('fc3.weight')?.load()) ?? [])]).toEqual([...floats]);
   });
 
-  test('names are only names', async () => {
+  test('special names as plain names', async () => {
     const header = `{"__proto__":${JSON.stringify(ENTRY)},"constructor":{"dtype":"U8","shape":[1],"data_offsets":[8,9]}}`;
     const { arrays } = await openArrays(written('names.safetensors', safetensorsFile(header, new Uint8Array(9))));
     expect([...arrays.keys()]).toEqual(['__proto__', 'constructor']);
   });
 
-  test('metadata and spaces at the end of the header are passed over', async () => {
+  test('past metadata, and spaces at the end of the header', async () => {
     const header = `${JSON.stringify({ __metadata__: { format: 'pt' }, w: ENTRY })}     `;
     const { arrays } = await openArrays(written('meta.safetensors', safetensorsFile(header, new Uint8Array(8))));
     expect([...arrays.keys()]).toEqual(['w']);
   });
 });
 
-describe('what is refused', () => {
+describe('refuses', () => {
   const CASES: readonly (readonly [string, Uint8Array, string])[] = [
     ['another kind of file', Buffer.from('not a file of arrays'), 'is neither a .npz nor a .safetensors file'],
     ['an empty file', new Uint8Array(0), 'is neither a .npz nor a .safetensors file'],
@@ -181,7 +181,7 @@ describe('what is refused', () => {
     await expect(openArrays(join(cwd, 'none.npz'))).rejects.toThrow('none.npz: no such file or folder');
   });
 
-  test('any damage is refused in our words, or read', async () => {
+  test('damaged files with our own error, or reads them', async () => {
     const whole = safetensorsOf({ a: { dtype: 'F32', shape: [2], data: Float32Array.of(1, 2) } });
     await fc.assert(
       fc.asyncProperty(fc.nat(whole.length - 1), fc.nat(255), fc.nat(whole.length), async (at, byte, length) => {
@@ -198,7 +198,7 @@ describe('what is refused', () => {
   });
 });
 
-test('names of a JSON object, as they are written', () => {
+test('reads the names of a JSON object as written', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 })), (value) => {
       const { names, twice } = jsonKeys(JSON.stringify(value, undefined, 1));

@@ -10,7 +10,7 @@ import { concat, field, tensorBytes, varint } from '../../support/wire.ts';
 
 const X = [{ name: 'x', dtype: 'float32', dims: ['n', 'm'] }] as const;
 
-/** What is said about a data file of these bytes, its folder left out. */
+/** The error for a data file of these bytes, without its folder. */
 async function saidOf(
   name: string,
   bytes: Uint8Array | string,
@@ -34,7 +34,7 @@ async function said(path: string, inputs: Parameters<typeof openData>[1] = X): P
   }
 }
 
-/** A .npy file that says this shape, with so many bytes behind its header. */
+/** A .npy file that claims a shape, with `byteLength` bytes after its header. */
 function npy(shape: string, byteLength: number, descr = '<f4'): Uint8Array {
   const header = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${shape}, }\n`;
   const head = Buffer.from(`\x93NUMPY\x01\x00\0\0${header}`, 'latin1');
@@ -42,7 +42,7 @@ function npy(shape: string, byteLength: number, descr = '<f4'): Uint8Array {
   return Buffer.concat([head, new Uint8Array(byteLength)]);
 }
 
-/** The directory of a zip with one file says another unpacked size. */
+/** A zip with one file whose directory gives a wrong unpacked size. */
 function lying(bytes: Uint8Array, byteLength: number): Uint8Array {
   const at = Buffer.from(bytes).lastIndexOf('PK\x01\x02');
   new DataView(bytes.buffer, bytes.byteOffset).setUint32(at + 24, byteLength, true);
@@ -63,7 +63,7 @@ describe('.npy', () => {
     expect(await saidOf('d.npy', npy(shape, byteLength))).toBe(message);
   });
 
-  test('types that are code, or names of objects, are none', async () => {
+  test('refuses types that are code, or names of object properties', async () => {
     expect(await saidOf('d.npy', npy('(1, 1)', 8, '|O'))).toBe(
       "d.npy, input 'x': has elements of type '|O', which no model input accepts",
     );
@@ -74,7 +74,7 @@ describe('.npy', () => {
 });
 
 describe('.npz', () => {
-  test('a bomb: one row that would unpack to all memory', async () => {
+  test('refuses a bomb: one row that would unpack to all memory', async () => {
     const head = npy('(1, 1000000000)', 0).length;
     const bomb = lying(zipSync({ 'x.npy': npy('(1, 1000000000)', 100_000) }), head + 4_000_000_000);
     expect(await saidOf('d.npz', bomb)).toBe(
@@ -82,7 +82,7 @@ describe('.npz', () => {
     );
   });
 
-  test('sizes in the directory that are not so', async () => {
+  test('refuses wrong sizes in the directory', async () => {
     const head = npy('(1000, 1000)', 0).length;
     const bytes = lying(zipSync({ 'x.npy': npy('(1000, 1000)', 1000) }, { level: 6 }), head + 4_000_000);
     expect(await saidOf('d.npz', bytes)).toMatch(
@@ -94,7 +94,7 @@ describe('.npz', () => {
     );
   });
 
-  test('two arrays of one name, thousands of arrays, names that lead out', async () => {
+  test('refuses two arrays of one name, thousands of arrays, and names that are paths', async () => {
     expect(await saidOf('d.npz', zipSync({ 'x.npy': npy('(1, 1)', 4), x: npy('(1, 1)', 4) }))).toBe(
       "d.npz: has two arrays named 'x'",
     );
@@ -108,7 +108,7 @@ describe('.npz', () => {
     );
   });
 
-  test('an input called __proto__ is fed like any other', async () => {
+  test('feeds an input called __proto__ like any other', async () => {
     const path = join(folder(), 'd.npz');
     writeFileSync(path, zipSync(Object.fromEntries([['__proto__.npy', npy('(1, 1)', 4)]])));
     const data = await openData(path, [{ name: '__proto__', dtype: 'float32', dims: ['n', 1] }]);
@@ -148,7 +148,7 @@ describe('.json', () => {
     else expect(found).toMatch(message);
   });
 
-  test('larger than is read', async () => {
+  test('refuses files beyond the limit', async () => {
     const path = join(folder(), 'd.json');
     writeFileSync(path, '[');
     truncateSync(path, 67_108_865);
@@ -178,7 +178,7 @@ describe('ONNX test data', () => {
     expect(await saidOf('test_data_set_0/input_0.pb', bytes)).toMatch(message);
   });
 
-  test('larger than is read', async () => {
+  test('refuses files beyond the limit', async () => {
     const path = join(folder(), 'input_0.pb');
     writeFileSync(path, '');
     truncateSync(path, 268_435_457);
@@ -188,7 +188,7 @@ describe('ONNX test data', () => {
   });
 });
 
-test('FIFOs and devices in a folder, and as a file of ranges, are neither waited for nor read', async () => {
+test('refuses FIFOs and devices, in a folder and as a ranges file, without reading them', async () => {
   const path = folder();
   execFileSync('mkfifo', [join(path, 'a.npz')]);
   expect(await said(path)).toMatch(/a\.npz: is not a regular file$/);

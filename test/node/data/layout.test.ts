@@ -37,7 +37,7 @@ const dimsOf = (samples: readonly Sample[], name: string) => samples.map((one) =
 const valuesOf = (samples: readonly Sample[], name: string) =>
   samples.map((one) => [...((one.feeds[name]?.data ?? []) as Float32Array)]);
 
-describe('rows that do not lie on the first axis', () => {
+describe('rows that are not on the first axis', () => {
   const x = array([3, 1, 2]);
   const h = array([2, 3, 2]);
 
@@ -72,7 +72,7 @@ describe('rows that do not lie on the first axis', () => {
     ]);
   });
 
-  test('NaN in such a row is named by its row', async () => {
+  test('an error about NaN names its row', async () => {
     const broken = array([1, 3, 2], [0, 0, 0, 0, Number.NaN, 0]);
     const inputs = [input('x', ['batch', 1, 2]), input('h', [1, 'batch', 2])];
     await expect(collect(npz({ x, h: broken }), inputs)).rejects.toThrow("input 'h': row 2 holds NaN");
@@ -81,7 +81,7 @@ describe('rows that do not lie on the first axis', () => {
 });
 
 describe('arrays without rows', () => {
-  test('what the model fixes and is not as many as the rows goes to every sample', async () => {
+  test('an array whose fixed length is not the number of rows is fed to every sample', async () => {
     const inputs = [input('x', ['n', 2]), input('scales', [3])];
     const samples = await collect(npz({ x: array([5, 2]), scales: array([3]) }), inputs, { batch: 2 });
     expect(dimsOf(samples, 'x')).toEqual([
@@ -96,7 +96,7 @@ describe('arrays without rows', () => {
     ]);
   });
 
-  test('a model that fixes all its lengths, of which none is a number of rows, takes the file as one sample', async () => {
+  test('a model with only fixed lengths, none of them a number of rows, takes the file as one sample', async () => {
     const inputs = [input('x', [1, 4]), input('h', [2, 1, 3]), input('sr', [])];
     const samples = await collect(npz({ x: array([1, 4]), h: array([2, 1, 3]), sr: array([], [16]) }), inputs);
     expect(samples.map((one) => one.label)).toEqual(['d.npz']);
@@ -110,7 +110,7 @@ describe('arrays without rows', () => {
     ).rejects.toThrow("input 'h': holds NaN");
   });
 
-  test('rows that the model names differently may be as many as they are', async () => {
+  test('inputs with different symbolic lengths may have different numbers of rows', async () => {
     const inputs = [input('image', ['batch', 2]), input('boxes', ['count', 4])];
     const samples = await collect(npz({ image: array([1, 2]), boxes: array([3, 4]) }), inputs);
     expect(dimsOf(samples, 'boxes')).toEqual([[3, 4]]);
@@ -125,7 +125,7 @@ describe('arrays without rows', () => {
     await expect(collect(npz({ a: array([9, 2]), b: array([1, 4]) }), fixed)).rejects.toThrow('has 1 rows');
   });
 
-  test('a scalar comes as a number, as a list of one, or as one a row', async () => {
+  test('a scalar may be a number, a list of one, or one per row', async () => {
     const inputs = [input('x', ['n', 2]), input('sr', [])];
     for (const [sr, seen] of [
       [array([], [7]), [[7], [7], [7]]],
@@ -143,7 +143,7 @@ describe('arrays without rows', () => {
 });
 
 describe('lengths of 0', () => {
-  test('an empty axis is fed as such', async () => {
+  test('an empty axis is fed as empty', async () => {
     const inputs = [input('x', ['n', 1]), input('past', ['n', 4, 'past', 2])];
     const samples = await collect(npz({ x: array([3, 1]), past: array([3, 4, 0, 2]) }), inputs, { batch: 2 });
     expect(dimsOf(samples, 'past')).toEqual([
@@ -152,7 +152,7 @@ describe('lengths of 0', () => {
     ]);
   });
 
-  test('a model that takes no rows is fed none, once; rows are refused', async () => {
+  test('a model with a fixed batch of 0 is run once without rows; rows are refused', async () => {
     const inputs = [input('x', [0, 2])];
     expect(dimsOf(await collect(npz({ x: array([0, 2]) }), inputs), 'x')).toEqual([[0, 2]]);
     expect((await openData(npz({ x: array([0, 2]) }), inputs)).description).toBe('d.npz: 1 sample');
@@ -171,7 +171,7 @@ describe('an empty array in JSON', () => {
     return path;
   };
 
-  test('the model says how long the axes behind the empty one are', async () => {
+  test('takes the lengths of the axes after the empty one from the model', async () => {
     // numpy.zeros((1, 2, 0, 3)).tolist()
     const whole = [{ x: [[5]], past: [[[], []]] }];
     expect(dimsOf(await collect(json(whole), PAST), 'past')).toEqual([[1, 2, 0, 3]]);
@@ -190,7 +190,7 @@ describe('an empty array in JSON', () => {
     ]);
   });
 
-  test('steps with caches of other lengths are a list', async () => {
+  test('may be in a list of steps with caches of other lengths', async () => {
     const past = (length: number) => [Array.from({ length: 2 }, () => Array.from({ length }, () => [1, 2, 3]))];
     const steps = [0, 1, 2].map((length) => ({ x: [[length]], past: past(length) }));
     expect(dimsOf(await collect(json(steps), PAST), 'past')).toEqual([
@@ -200,7 +200,7 @@ describe('an empty array in JSON', () => {
     ]);
   });
 
-  test('where the model leaves an axis behind it open too, or fixes another length, that is an error', async () => {
+  test('is an error if the model leaves a later axis open too, or fixes another length', async () => {
     const open = [input('past', ['batch', 2, 'past', 'width'])];
     await expect(collect(json([{ past: [[[], []]] }]), open)).rejects.toMatchObject({
       message: expect.stringContaining("input 'past': is empty, and the model does not state the length of its axis 3"),
@@ -211,7 +211,7 @@ describe('an empty array in JSON', () => {
     );
   });
 
-  test('float16 and other whole numbers', async () => {
+  test('converts to float16 and other integer types', async () => {
     const inputs = [input('h', ['n', 2], 'float16'), input('u', ['n', 2], 'uint16')];
     const [one] = await collect(json({ h: [[1, -2]], u: [[1, 65535]] }), inputs);
     expect(one?.feeds['h']?.data).toEqual(Uint16Array.of(0x3c00, 0xc000));
@@ -220,7 +220,7 @@ describe('an empty array in JSON', () => {
   });
 });
 
-test('a folder of .npz is a file a step: each is cut by itself', async () => {
+test('each .npz of a folder is split on its own', async () => {
   const path = folder();
   mkdirSync(path, { recursive: true });
   for (const step of [0, 1, 10]) {

@@ -23,7 +23,7 @@ describe('the name of a dim', () => {
     ['2*((a - 2)//2) + 1', 5],
     ['Max(1, a - 100)', 1],
     ['floor(a/4) + ceiling(b)', 5],
-    // No length is below 1, whatever the file says.
+    // No length is below 1.
     ['b - a', 1],
     ['a/0', 1],
   ])('%s is computed', (text, value) => expect(computed(text)).toBe(value));
@@ -44,12 +44,12 @@ describe('the name of a dim', () => {
     'toString(a)',
     'Δ',
     'a b',
-  ])('%p is one name', (text) => {
+  ])('%p is a single name', (text) => {
     expect(parseDim(text).names).toEqual([text]);
     expect(parseDim(text).valueOf(() => 7)).toBe(7);
   });
 
-  test('parentheses without end are a name', () => {
+  test('endless parentheses are a single name', () => {
     const deep = `${'('.repeat(1000)}a${')'.repeat(1000)}`;
     expect(parseDim(deep).names).toEqual([deep]);
   });
@@ -127,7 +127,7 @@ test.each<[string, ValueInfo[], number[][]]>([
   ['an open length of a model that fixes its rows', [input('mel', [1, undefined, 80])], [[1, 32, 80]]],
 ])('%s', (_, inputs, expected) => expect(dims(inputs)).toEqual(expected));
 
-test('what may be chosen: names by the inputs they stand in, the nameless by how their inputs look', () => {
+test('dims with names are chosen by name, others by the kind of their inputs', () => {
   const image = [input('a', ['n', 3, 'h', 'w']), input('b', ['n', 8, 'h2', 'w2'])];
   const groups = new OpenDims(image).groups;
   expect(groups).toHaveLength(2);

@@ -28,7 +28,7 @@ async function collect(path: string, inputs: Parameters<typeof openData>[1], opt
   const samples = [];
   const data = await openData(path, inputs, options);
   for await (const one of data.samples()) samples.push(one);
-  // It is known before.
+  // The number is known before reading.
   expect(data.count).toBe(samples.length);
   return samples;
 }
@@ -39,7 +39,7 @@ describe('samples', () => {
     '__labels__.npy': npy('(3,)', BigInt64Array.of(7n, 8n, 9n), '<i8'),
   });
 
-  test('rows by batch, the rest last, labels with them', async () => {
+  test('are rows in batches, a partial batch last, with their labels', async () => {
     const samples = await collect(path, X, { batch: 2 });
     expect(samples.map((one) => one.label)).toEqual(['d.npz, rows 0-1', 'd.npz, row 2']);
     expect(samples[0]?.feeds['x']).toEqual({ dtype: 'float32', dims: [2, 2], data: Float32Array.of(1, 2, 3, 4) });
@@ -47,12 +47,12 @@ describe('samples', () => {
     expect(samples[1]?.labels?.data).toEqual(BigInt64Array.of(9n));
   });
 
-  test('a model that fixes its batch gets whole ones only', async () => {
+  test('are only full batches for a model with a fixed batch', async () => {
     const samples = await collect(path, [{ name: 'x', dtype: 'float32', dims: [2, 2] }], { batch: 1 });
     expect(samples.map((one) => one.label)).toEqual(['d.npz, rows 0-1']);
   });
 
-  test('only the first, and as often as asked', async () => {
+  test('can be limited to the first ones, and read several times', async () => {
     const data = await openData(path, X, { samples: 1 });
     expect(data.description).toBe('d.npz: 1 sample');
     for (let time = 0; time < 2; time++) {
@@ -62,7 +62,7 @@ describe('samples', () => {
     }
   });
 
-  test('an array without axes goes to every sample as it is', async () => {
+  test('all get an array without axes', async () => {
     const both = npz({
       'x.npy': npy('(3, 2)', Float32Array.of(1, 2, 3, 4, 5, 6)),
       'on.npy': npy('()', Uint8Array.of(1), '|b1'),
@@ -81,7 +81,7 @@ describe('samples', () => {
     );
   });
 
-  test('a .npy is the one input of its model', async () => {
+  test('can come from a .npy file, as the only input of a model', async () => {
     const one = file('d.npy', npy('(1, 2)', Float32Array.of(1, 2)));
     expect((await collect(one, X))[0]?.feeds['x']?.data).toEqual(Float32Array.of(1, 2));
     await expect(openData(one, [...X, { name: 'z' }])).rejects.toThrow(/is one array, and the model has 2 inputs/);
@@ -119,12 +119,12 @@ test.each([
   await expect(collect(npz(arrays), X)).rejects.toThrow(message);
 });
 
-test('no file, and what is no data file', async () => {
+test('refuses a missing file, and a file that is not data', async () => {
   await expect(openData(join(folder(), 'none.npz'), X)).rejects.toThrow(/none\.npz: no such file/);
   await expect(openData(fixture('digits-mlp.onnx'), X)).rejects.toThrow(/is neither a \.npz nor a \.npy file/);
 });
 
-test('a compressed and a stored .npz are the same, row by row, however large a row is', async () => {
+test('reads compressed and stored .npz files the same, row by row, whatever the size of a row', async () => {
   const data = Float32Array.from({ length: 300_000 }, (_, index) => index % 251);
   const arrays = { 'x.npy': npy('(3, 100000)', data) };
   const wide = [{ name: 'x', dtype: 'float32', dims: ['n', 100_000] }] as const;
@@ -138,7 +138,7 @@ test('a compressed and a stored .npz are the same, row by row, however large a r
   }
 });
 
-describe('types that become others', () => {
+describe('type conversion', () => {
   const types = (dtype: 'float32' | 'int64' | 'int32') => [{ name: 'x', dtype, dims: ['n', 2] }] as const;
   test.each([
     ['float64 → float32', npy('(1, 2)', Float64Array.of(0.1, 2), '<f8'), 'float32', Float32Array.of(0.1, 2)],
@@ -150,7 +150,7 @@ describe('types that become others', () => {
     expect(one?.feeds['x']).toEqual({ dtype, dims: [1, 2], data });
   });
 
-  test('what does not fit is named; bytes for a float input come with a hint', async () => {
+  test('names values that do not fit; bytes for a float input give a hint', async () => {
     const large = npz({ 'x.npy': npy('(1, 2)', BigInt64Array.of(1n, 2n ** 40n), '<i8') });
     await expect(collect(large, types('int32'))).rejects.toThrow(/input 'x': 1099511627776 does not fit in int32/);
     const bytes = npz({ 'x.npy': npy('(1, 2)', Uint8Array.of(1, 2), '|u1') });
@@ -161,7 +161,7 @@ describe('types that become others', () => {
 describe('.json', () => {
   const json = (content: unknown): string => file('d.json', Buffer.from(JSON.stringify(content)));
 
-  test('an object is cut into rows, a list is fed as it stands', async () => {
+  test('splits an object into rows, and feeds a list as it is', async () => {
     const rows = [
       [1, 2],
       [3, 4],
@@ -189,7 +189,7 @@ describe('.json', () => {
     ]);
   });
 
-  test('integers and booleans', async () => {
+  test('reads integers and booleans', async () => {
     const inputs = [
       { name: 'ids', dtype: 'int64', dims: ['n', 2] },
       { name: 'mask', dtype: 'bool', dims: ['n', 2] },
@@ -231,7 +231,7 @@ describe('folders', () => {
   };
   const row = (...values: number[]): Uint8Array => npy('(1, 2)', Float32Array.of(...values));
 
-  test('files in the order of the numbers in their names; --samples counts across them', async () => {
+  test('read files in the order of the numbers in their names; --samples counts across files', async () => {
     const path = folderOf({
       'b10.npy': row(10, 0),
       'b9.npz': zipSync({ 'x.npy': row(9, 0) }),
@@ -248,7 +248,7 @@ describe('folders', () => {
   const pb = (name: string, dims: number[], values: number[]): Uint8Array =>
     onnxProto.onnx.TensorProto.encode({ name, dims, dataType: 1, floatData: values }).finish();
 
-  test('ONNX test data: every set is a sample, tensors go by name or number', async () => {
+  test('of ONNX test data have a sample per set, with tensors matched by name or number', async () => {
     const inputs = [...X, { name: 'z', dtype: 'float32', dims: ['n'] }] as const;
     const path = folderOf({
       'model.onnx': row(0, 0),
@@ -265,7 +265,7 @@ describe('folders', () => {
     expect(await collect(join(path, 'test_data_set_1'), inputs)).toHaveLength(1);
   });
 
-  test('broken sets are named', async () => {
+  test('name broken sets', async () => {
     const cut = folderOf({ 'input_0.pb': pb('x', [1, 2], [1, 2]).subarray(0, 9) });
     await expect(collect(cut, X)).rejects.toMatchObject({ code: 'malformed' });
     const wrong = folderOf({ 'input_0.pb': pb('x', [1, 3], [1, 2, 3]) });

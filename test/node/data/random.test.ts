@@ -13,7 +13,7 @@ const INPUTS = [
   { name: 'ids', dtype: 'int64', dims: [2] },
 ] as const;
 
-test('the same seed gives the same, another one does not', async () => {
+test('the same seed gives the same data, another seed different data', async () => {
   const [one, two, other] = [
     await collect(INPUTS, { seed: 1 }),
     await collect(INPUTS, { seed: 1 }),
@@ -24,7 +24,7 @@ test('the same seed gives the same, another one does not', async () => {
   expect(one).toHaveLength(8);
 });
 
-test('open dimensions, values and the number of runs', async () => {
+test('chooses open dimensions, values and the number of runs', async () => {
   const all = await collect(INPUTS, { seed: 0, batch: 4, samples: 9 });
   expect(all).toHaveLength(3);
   const { x, ids } = all[0]?.feeds ?? {};
@@ -36,7 +36,7 @@ test('open dimensions, values and the number of runs', async () => {
   expect((ids?.data as BigInt64Array | undefined)?.every((one) => one === 0n || one === 1n)).toBe(true);
 });
 
-test('the numbers that an input is known to need: indices, ones, lengths', async () => {
+test('gives inputs the values they need: indices, ones, lengths', async () => {
   const [one, two] = await collect(
     [
       { name: 'ids', dtype: 'int64', dims: ['n', 's'], fill: { kind: 'below', bound: 3 } },
@@ -54,7 +54,7 @@ test('the numbers that an input is known to need: indices, ones, lengths', async
   expect(sr?.dims).toEqual([]);
 });
 
-test('lengths of what has no open dim are those of its last one; an empty input is empty', async () => {
+test('lengths match the last dim of inputs without open dims; an empty input stays empty', async () => {
   const [fixed] = await collect(
     [
       { name: 'x', dtype: 'float32', dims: ['n', 7, 5] },
@@ -67,7 +67,7 @@ test('lengths of what has no open dim are those of its last one; an empty input 
   expect(fixed?.feeds['none']).toEqual({ dtype: 'float32', dims: [1, 0], data: new Float32Array(0) });
 });
 
-test('every type that can be fed', async () => {
+test('supports every type that can be fed', async () => {
   for (const dtype of [
     'float16',
     'float64',
@@ -84,12 +84,12 @@ test('every type that can be fed', async () => {
     const values = Array.from((one?.feeds['x']?.data ?? []) as Iterable<number>, Number);
     expect(values).toHaveLength(80);
     if (dtype.includes('int')) expect(new Set(values)).toEqual(new Set([0, 1]));
-    // The bits of half floats within [−1, 1].
+    // The bits of float16 numbers within [−1, 1].
     if (dtype === 'float16') expect(values.every((bits) => (bits & 0x7fff) <= 0x3c00)).toBe(true);
   }
 });
 
-test('what it cannot make is named', async () => {
+test('names the inputs that it cannot generate', async () => {
   expect(() => randomData([{ name: 'x', dtype: 'float32' }], { seed: 0 })).toThrow(
     /input 'x': random values of unknown rank cannot/,
   );

@@ -27,14 +27,14 @@ afterEach(() => rm(folder, { recursive: true }));
 
 const text = (name: string): string => readFileSync(join(folder, name), 'utf8');
 
-/** A complete file that waits for its name. */
+/** A complete file before it gets its final name. */
 function pending(name: string, content: string, overwrite = false): Pending {
   const temporary = join(folder, `.${name.replace('/', '_')}.${newTag()}.tmp`);
   writeFileSync(temporary, content);
   return { path: join(folder, name), temporary, overwrite };
 }
 
-test('one file gets its name, and replaces only what it may', () => {
+test('renames one file, and replaces a file only if allowed', () => {
   commit([pending('a', 'new')]);
   expect(readdirSync(folder)).toEqual(['a']);
   const second = pending('a', 'newer');
@@ -44,14 +44,14 @@ test('one file gets its name, and replaces only what it may', () => {
   expect([readdirSync(folder), text('a')]).toEqual([['a'], 'newer']);
 });
 
-test('a pair replaces a pair; its hidden files and its lock are gone', () => {
+test('replaces a pair of files, and leaves no hidden files or lock', () => {
   writeFileSync(join(folder, 'm'), 'old model');
   writeFileSync(join(folder, 'm.data'), 'old data');
   commit([pending('m.data', 'new data', true), pending('m', 'new model', true)]);
   expect([readdirSync(folder).sort(), text('m'), text('m.data')]).toEqual([['m', 'm.data'], 'new model', 'new data']);
 });
 
-test('a pair that fails leaves the old one, whichever file it was', () => {
+test('keeps the old pair if either file fails', () => {
   for (const broken of ['m', 'm.data']) {
     const files = [pending('m.data', 'new data', true), pending('m', 'new model', true)];
     writeFileSync(join(folder, 'm'), 'old model');
@@ -64,13 +64,13 @@ test('a pair that fails leaves the old one, whichever file it was', () => {
   expect(readdirSync(folder).filter((name) => /old|lock/.test(name))).toEqual([]);
 });
 
-test('without leave a pair appears whole or not at all', () => {
+test('without permission to replace, a pair appears whole or not at all', () => {
   writeFileSync(join(folder, 'm'), 'theirs');
   expect(() => commit([pending('m.data', 'data'), pending('m', 'model')])).toThrow('m: the file already exists');
   expect([text('m'), readdirSync(folder).includes('m.data')]).toEqual(['theirs', false]);
 });
 
-test('data in a folder below is put back as well', () => {
+test('restores data in a subfolder too', () => {
   mkdirSync(join(folder, 'sub'));
   writeFileSync(join(folder, 'sub/w'), 'old data');
   writeFileSync(join(folder, 'm'), 'old model');
@@ -79,7 +79,7 @@ test('data in a folder below is put back as well', () => {
   expect([text('m'), text('sub/w')]).toEqual(['old model', 'old data']);
 });
 
-test('a link to nowhere is replaced, a folder is not', () => {
+test('replaces a dangling link, but not a folder', () => {
   symlinkSync('nowhere', join(folder, 'a'));
   commit([pending('a', 'new')]);
   expect(statSync(join(folder, 'a')).size).toBe(3);
@@ -87,7 +87,7 @@ test('a link to nowhere is replaced, a folder is not', () => {
   expect(() => commit([pending('b', 'new', true)])).toThrow('is a folder, not a file');
 });
 
-test('what the system refuses names the file, whichever of the two it is', () => {
+test('names the file that the system refuses, whichever of the two it is', () => {
   const long = 'n'.repeat(251);
   const pair = (): Pending[] => [
     { ...pending('d', 'data'), path: join(folder, `${long}.data`) },
@@ -102,7 +102,7 @@ test('what the system refuses names the file, whichever of the two it is', () =>
   expect(readdirSync(folder).filter((name) => !name.startsWith('.'))).toEqual(['file']);
 });
 
-test('the lock is held for the work, taken over from the dead, and freed when the work fails', () => {
+test('holds a lock during the work, takes it over from a dead process, and frees it if the work fails', () => {
   const path = join(folder, 'm');
   symlinkSync(deadTag(), lockPath(path));
   locked(path, () => expect(readlinkSync(lockPath(path))).toMatch(`-${process.pid}-`));
@@ -114,7 +114,7 @@ test('the lock is held for the work, taken over from the dead, and freed when th
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test('sinks finish together, or none does', async () => {
+test('all sinks finish, or none does', async () => {
   writeFileSync(join(folder, 'm'), 'old model');
   writeFileSync(join(folder, 'm.data'), 'old data');
   const open = (name: string) => fileSink(join(folder, name), { overwrite: true });
@@ -129,7 +129,7 @@ test('sinks finish together, or none does', async () => {
   expect(statSync(join(folder, 'm')).ino).toBe(statSync(join(folder, 'kept')).ino);
 });
 
-test('six processes that write the same pair again and again never leave two halves', async () => {
+test('six processes that keep writing the same pair never leave files that do not match', async () => {
   const script = join(folder, 'w.mjs');
   const commitUrl = new URL('../../../dist/node/files/commit.js', import.meta.url).href;
   writeFileSync(

@@ -1,10 +1,10 @@
-/** Small chunks become large writes, and what is on its way does not change any more. */
+/** Small chunks become large writes, and chunks in flight do not change. */
 import { expect, test } from '@jest/globals';
 import { GATHER, Gatherer } from '../../../src/node/files/gather.ts';
 
 const bytes = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);
 
-/** A gatherer, and the very arrays it sent. */
+/** A gatherer, and the arrays that it sent. */
 function gatherer() {
   const sent: Uint8Array[] = [];
   const one = new Gatherer(async (chunk) => {
@@ -13,7 +13,7 @@ function gatherer() {
   return { one, sent };
 }
 
-test('chunks are gathered until they are a megabyte, or somebody wants them out', async () => {
+test('gathers chunks until they fill a megabyte, or until a flush', async () => {
   const { one, sent } = gatherer();
   for (let chunk = 0; chunk < 5; chunk++) await one.add(bytes(GATHER / 4, chunk));
   expect(sent.map((some) => some.length)).toEqual([GATHER]);
@@ -25,7 +25,7 @@ test('chunks are gathered until they are a megabyte, or somebody wants them out'
   );
 });
 
-test('a large chunk goes behind what came before it, uncopied', async () => {
+test('sends a large chunk after the gathered ones, without copying it', async () => {
   const { one, sent } = gatherer();
   const large = bytes(GATHER, 2);
   await one.add(bytes(3, 1));
@@ -34,7 +34,7 @@ test('a large chunk goes behind what came before it, uncopied', async () => {
   expect(sent[1]).toBe(large);
 });
 
-test('what was sent keeps its bytes, and a buffer is used until it is full', async () => {
+test('keeps the bytes of sent chunks, and uses a buffer until it is full', async () => {
   const { one, sent } = gatherer();
   const expected: Uint8Array[] = [];
   for (let round = 0; round < 3000; round++) {

@@ -24,7 +24,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(home, { recursive: true }));
 
-// What bash says, with globstar.
+// As in bash with globstar.
 test.each([
   ['*.onnx', ['a.onnx', 'b+.onnx', 'b.onnx']],
   ['?.onnx', ['a.onnx', 'b.onnx']],
@@ -44,6 +44,6 @@ test.each([
   expect(found.map((path) => path.slice(home.length + 1))).toEqual(expected);
 });
 
-test('a path without such letters is no pattern', () => {
+test('a path without special characters is not a pattern', () => {
   expect(['m.onnx', 'a b.onnx', '*.onnx', 'm[1].onnx'].map(isPattern)).toEqual([false, false, true, true]);
 });

@@ -1,4 +1,4 @@
-/** A model that goes from one process of ours to another as a file. It takes the built package, as both ends run it. */
+/** A model passed between two of our processes as a file. Needs the built package, because both ends run it. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ const CODE = `
   import { readdirSync } from 'node:fs';
   const bytes = Buffer.alloc(9_000_000);
   for (let at = 0; at < bytes.length; at += 1000) bytes.writeUInt32LE(at, at);
-  /** Waits for a name in the folder for temporary files. */
+  /** Waits for a name to appear in the folder for temporary files. */
   async function seen(pattern) {
     for (let tries = 0; tries < 4000; tries++) {
       const name = readdirSync(process.env.TMPDIR).find((one) => pattern.test(one));
@@ -28,7 +28,7 @@ const CODE = `
   const ANNOUNCEMENT = /-pipe2-\\d+$/;
   const MODEL = /^onnx-compress-(?!.*-pipe2-)/;`;
 
-/** Writes `bytes` to standard output; says whether it was into a file. */
+/** Writes `bytes` to standard output; prints whether they went into a file. */
 const WRITE = `
   const sink = await stdoutSink(process.stdout);
   await sink.write(bytes.subarray(0, 2_000_000));
@@ -41,7 +41,7 @@ const WRITE = `
     process.exitCode = 1;
   });`;
 
-/** The same, of which two million bytes lie in another file; does as told at the end. */
+/** The same with two million bytes from another file; runs `last` at the end. */
 const REFER = (last: string): string => `
   import { openSync, writeFileSync } from 'node:fs';
   const other = process.env.TMPDIR + '/other';
@@ -63,7 +63,7 @@ const REST = `
     process.exitCode = 1;
   });`;
 
-/** Reads standard input; says what came. */
+/** Reads standard input; prints what arrived. */
 const READ = `
   const source = await spoolPipe(0);
   const hash = createHash('sha256').update(await source.read(0, source.byteLength));
@@ -72,7 +72,10 @@ const READ = `
     (cause) => console.log(cause.code, cause.message));
   await source.close();`;
 
-/** Runs a line of bash in which `write` writes, `late` writes when somebody waits, and `read` reads; temporary files go to a folder. */
+/**
+ * Runs a line of bash in which `write` writes, `late` writes once a reader waits, and `read` reads. Temporary files go
+ * to a folder.
+ */
 function run(line: string, more: Readonly<Record<string, string>> = {}, mode = 0o700) {
   const temporary = folder();
   chmodSync(temporary, mode);
@@ -95,7 +98,7 @@ function told(bytes: Uint8Array): string {
   return `${bytes.length} ${createHash('sha256').update(bytes).digest('hex')}\n`;
 }
 
-/** How the commands of a pipe ended. */
+/** Exit codes of the commands of a pipe. */
 const STATUS = '$' + '{PIPESTATUS[@]}';
 
 const linux = process.platform === 'linux' ? test : test.skip;
@@ -105,7 +108,7 @@ linux('to a reader of ours as a file, of which nothing is left', () => {
   expect(done).toMatchObject({ out: `${told(BYTES)}0 0\n`, said: 'as a file\n', left: [] });
 });
 
-/** What a reader says that would have taken the wrong bytes for a model. */
+/** The error of a reader that would otherwise take the wrong bytes for a model. */
 const BEHIND = 'io <stdin>: there is data after the model\n';
 
 linux('nothing may come behind it', () => {
@@ -156,13 +159,13 @@ linux('a reader that ends without it, in order or killed: an error, and no file'
   const killed = run(`late | killed 2> /dev/null; echo ${STATUS}`, {
     KILLED: `${wait} process.kill(process.pid, 'SIGKILL');`,
   });
-  // The announcement of the killed one stays, until the next run.
+  // The announcement of the killed process stays until the next run.
   expect(killed).toMatchObject({ out: '1 137\n', said: `as a file\n${stopped}` });
   expect(killed.left.every((name) => /-pipe2-\d+$/.test(name))).toBe(true);
 });
 
 linux('a file is taken from the other end of the pipe only', () => {
-  // Somebody else knows the name of a file of a process of ours, and writes it into the pipe: the file is left alone.
+  // Another program knows the name of our file and writes it into the pipe: the file is not touched.
   const done = run('other > /dev/null & forge | read; wait', {
     OTHER: `
       import { writeFileSync } from 'node:fs';
@@ -204,7 +207,7 @@ linux('where others may rename files in the folder for temporary ones, bytes go 
     const done = run(`write | read; echo ${STATUS}`, write, mode);
     expect(done).toMatchObject({ out: `${told(BYTES)}0 0\n`, said: 'through the pipe\n', left: [] });
   }
-  // Somebody takes away whatever appears there.
+  // Another program removes whatever appears there.
   const thief = '(while sleep 0.01; do mv "$TMPDIR"/onnx-compress-* "$TMPDIR/stolen"; done) 2> /dev/null & thief=$!';
   const robbed = run(`${thief}; write | read; echo ${STATUS}; kill $thief`, write, 0o777);
   expect(robbed).toMatchObject({ out: `${told(BYTES)}0 0\n`, said: 'through the pipe\n' });
@@ -260,7 +263,7 @@ linux('an announcement is believed of a process that has the pipe, not because o
       import { readlinkSync, writeFileSync } from 'node:fs';
       import { newTag } from '${ROOT}/dist/node/files/owner.js';
       const pipe = /\\d+/.exec(readlinkSync('/proc/self/fd/1'))[0];
-      // Ours, alive, and with another standard input.
+      // Our own live process, with another standard input.
       writeFileSync(process.env.TMPDIR + '/onnx-compress-' + newTag() + '-pipe2-' + pipe, '');
       ${WRITE}`,
   });

@@ -8,7 +8,7 @@ import { clearLeftovers } from '../../../src/node/files/leftovers.ts';
 const built = (name: string): string =>
   JSON.stringify(new URL(`../../../dist/node/files/${name}.js`, import.meta.url).href);
 
-/** Writes a model and its data, and is killed before its n-th change of a name. */
+/** Writes a model and its data, and is killed before its n-th rename. */
 const SCRIPT = `
   import fs from 'node:fs';
   import { syncBuiltinESMExports } from 'node:module';
@@ -35,7 +35,7 @@ const SCRIPT = `
 let folder: string;
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** What a reader finds: the first word of each file, or nothing. */
+/** What a reader finds: the first word of each file, or 'none'. */
 function found(): string[] {
   return ['m.onnx', 'm.onnx.data'].map((name) =>
     existsSync(join(folder, name)) ? (readFileSync(join(folder, name), 'utf8').split(' ')[0] as string) : 'none',
@@ -46,7 +46,7 @@ test.each([
   ['over an old pair', 1, ['old', 'old']],
   ['where nothing was', 0, ['none', 'none']],
 ])(
-  'a run killed at any step of giving names, %s, leaves nothing that the next one does not put right',
+  'a run killed at any rename, %s, leaves nothing that the next run does not repair',
   async (_, overwrite, before) => {
     const ends = new Set<string>();
     for (let step = 0; ; step++) {
@@ -55,12 +55,12 @@ test.each([
       const args = ['--input-type=module', '-e', SCRIPT, String(step), String(overwrite)];
       const done = spawnSync(process.execPath, args, { cwd: folder });
       const [model, data] = found();
-      // At no moment a model beside the data of another.
+      // A model is never beside the data of another.
       if (model !== 'none') expect([step, data]).toEqual([step, model]);
       if (done.status === 0) {
         expect(found()).toEqual(['new', 'new']);
         expect(readdirSync(folder)).toHaveLength(2);
-        // All of it was tried: the lock, what is set aside, both names, and what is cleared up.
+        // All steps were tried: the lock, the backups, both names, and the cleanup.
         expect(step).toBeGreaterThan(5);
         break;
       }

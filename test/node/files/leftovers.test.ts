@@ -30,15 +30,15 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** Writes a hidden file for an output; gives its path. */
+/** Writes a hidden file for an output; returns its path. */
 function hidden(name: string, tag: string, kind: 'tmp' | 'old' = 'tmp', text = 'part'): string {
   const made = join(folder, hiddenName(name, tag, kind));
   writeFileSync(made, text);
   return made;
 }
 
-describe('who made a file', () => {
-  test('this process lives, one that ended does not, and its number with another beginning is another process', () => {
+describe('the process that made a file', () => {
+  test('is alive or dead, and a reused process id with another start time is another process', () => {
     expect(isDead(newTag(), Date.now())).toBe(false);
     expect(isDead(deadTag(), Date.now())).toBe(true);
   });
@@ -52,7 +52,7 @@ describe('who made a file', () => {
     ['another host', tagOf({ host: '00000000', pid: 1 })],
     ['nobody', 'm.onnx'],
     ['half a tag', newTag().slice(0, -1)],
-  ])('%s is never judged', (_, tag) => expect(isDead(tag, 0)).toBe(false));
+  ])('is never considered dead with %s', (_, tag) => expect(isDead(tag, 0)).toBe(false));
 
   linux('before the last boot everybody has ended, unless the file is newer than the boot', () => {
     const tag = tagOf({ boot: '00000001' });
@@ -63,13 +63,13 @@ describe('who made a file', () => {
 
 describe('hidden names', () => {
   const tag = newTag();
-  test.each(['m.onnx', 'a.b.tmp', '模型.onnx', 'sub/w%2F.bin', 'x y\n.onnx'])('%j comes back', (name) => {
+  test.each(['m.onnx', 'a.b.tmp', '模型.onnx', 'sub/w%2F.bin', 'x y\n.onnx'])('restore %j', (name) => {
     const parsed = parseHidden(hiddenName(name, tag, 'old'));
     expect(parsed).toEqual({ stem: stemOf(name), tag, kind: 'old' });
     expect(nameOf(parsed?.stem ?? '')).toBe(name);
   });
 
-  test.each(['模', '😀', 'x'])('a name of 250 bytes of %s fits, and differs from its neighbour', (letter) => {
+  test.each(['模', '😀', 'x'])('fit for 250 bytes of %s, and differ for similar names', (letter) => {
     const long = letter.repeat(Math.floor(245 / Buffer.byteLength(letter)));
     const names = [`${long}.onnx`, `${long}.data`].map((name) => hiddenName(name, tag, 'tmp'));
     for (const name of names) expect(Buffer.byteLength(name)).toBeLessThanOrEqual(255);
@@ -86,8 +86,8 @@ describe('hidden names', () => {
   );
 });
 
-describe('behind a run that was killed', () => {
-  test('its temporary files go, for the model and its data, and a sentence says so', async () => {
+describe('after a run that was killed', () => {
+  test('its temporary files for model and data are removed, and a note says so', async () => {
     const [one, two] = [hidden('m.onnx', deadTag()), hidden('m.onnx.data', deadTag())];
     await clearLeftovers(path);
     expect(readdirSync(folder)).toEqual([]);
@@ -95,7 +95,7 @@ describe('behind a run that was killed', () => {
     expect(takeLeftoverNotes()).toEqual([]);
   });
 
-  test('a sink clears up before it opens', async () => {
+  test('a sink cleans up before it opens', async () => {
     hidden('m.onnx', deadTag());
     const sink = await fileSink(path);
     await sink.finish();
@@ -124,7 +124,7 @@ describe('behind a run that was killed', () => {
     expect(takeLeftoverNotes()).toEqual([]);
   });
 
-  test('the old pair comes back where the new model did not come to be', async () => {
+  test('the old pair is restored if the new model was not completed', async () => {
     const tag = deadTag();
     hidden('m.onnx', tag, 'old', 'old model');
     hidden('m.onnx.data', tag, 'old', 'old data');
@@ -139,7 +139,7 @@ describe('behind a run that was killed', () => {
     expect(takeLeftoverNotes()).toEqual([`restored ${path}, which a killed run was replacing`]);
   });
 
-  test('where the new model came to be, the old files go', async () => {
+  test('the old files are removed if the new model was completed', async () => {
     const tag = deadTag();
     hidden('m.onnx', tag, 'old', 'old model');
     hidden('m.onnx.data', tag, 'old', 'old data');
@@ -150,7 +150,7 @@ describe('behind a run that was killed', () => {
     expect(readFileSync(path, 'utf8')).toBe('new model');
   });
 
-  test('data that got its name goes where its model did not, and stays where it did', async () => {
+  test('renamed data is removed if its model was not renamed, and kept if it was', async () => {
     const tag = deadTag();
     const half = hidden('m.onnx.data', tag);
     linkSync(half, `${path}.data`);
@@ -163,7 +163,7 @@ describe('behind a run that was killed', () => {
     expect(readdirSync(folder).sort()).toEqual(['m.onnx', 'm.onnx.data']);
   });
 
-  test('its lock goes too; that of a live run stays', async () => {
+  test('its lock is removed too; that of a live run stays', async () => {
     symlinkSync(deadTag(), lockPath(path));
     await clearLeftovers(path);
     expect(readdirSync(folder)).toEqual([]);
@@ -172,7 +172,7 @@ describe('behind a run that was killed', () => {
     expect(readdirSync(folder)).toHaveLength(1);
   });
 
-  test('folders and files in the system folder for temporary files', async () => {
+  test("its folders and files in the system's temporary folder are removed", async () => {
     const [dead, live] = [deadTag(), newTag()].map((tag) => join(tmpdir(), `onnx-compress-${tag}-x`)) as [
       string,
       string,

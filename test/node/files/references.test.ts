@@ -1,4 +1,4 @@
-/** Bytes that lie in other files: the source that has them gives, however it is asked, what a file with all of them would. */
+/** A source with bytes in other files gives the same as a single file with all of them, however it is read. */
 import { closeSync, mkdtempSync, openSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ const VALUES = Float32Array.from(
 );
 const QUARTER = 0x3e800000;
 
-/** What the elements become under a threshold, and the byte of the file before which ties are taken. */
+/** The elements after pruning below a threshold, and the byte of the file before which ties are taken. */
 function pruned(from: number, length: number, ties: number): { bytes: Uint8Array; until: number } {
   const data = VALUES.slice(from, from + length);
   const words = new Uint16Array(data.buffer);
@@ -46,7 +46,7 @@ function pruned(from: number, length: number, ties: number): { bytes: Uint8Array
 const original = join(folder, 'original');
 writeFileSync(original, Buffer.concat([Buffer.from('twelve bytes'), new Uint8Array(VALUES.buffer)]));
 
-/** A file of 20,000 bytes with three holes, and what belongs into them. */
+/** A file of 20,000 bytes with three holes, and the bytes that belong into them. */
 function holes(fd: number): { text: string; expected: Buffer; references: Reference[] } {
   const expected = Buffer.alloc(20_000, 7);
   const zeros = pruned(100, 1500, 99);
@@ -83,7 +83,7 @@ async function opened(): Promise<{ source: Source; expected: Buffer; done: () =>
 }
 
 linux('a source with references', () => {
-  test('gives all bytes, and those of any range', async () => {
+  test('reads all bytes, and those of any range', async () => {
     const { source, expected, done } = await opened();
     expect(Buffer.from(await source.read(0, source.byteLength)).equals(expected)).toBe(true);
     const ends = fc.tuple(fc.nat({ max: 20_000 }), fc.nat({ max: 20_000 }));
@@ -92,7 +92,7 @@ linux('a source with references', () => {
         const [start, end] = [Math.min(one, other), Math.max(one, other)];
         const wanted = expected.subarray(start, end);
         expect(Buffer.from(await source.read(start, end)).equals(wanted)).toBe(true);
-        // Memory that is not aligned, with bytes around it that must stay.
+        // Unaligned memory, with bytes around it that must not change.
         const memory = Buffer.alloc(end - start + 8, 9);
         await source.readInto?.(memory.subarray(shift, shift + end - start), start);
         expect(memory.subarray(shift, shift + end - start).equals(wanted)).toBe(true);
@@ -107,7 +107,7 @@ linux('a source with references', () => {
     await done();
   });
 
-  test('tells where bytes lie that lie in one piece, and whole elements of zeros', async () => {
+  test('gives the place of contiguous bytes, and of zeros that are whole elements', async () => {
     const { source, done } = await opened();
     const zeroed = (start: number, end: number): Place | undefined => source.files?.place(start, end);
     expect(zeroed(5, 6005)).toMatchObject({ position: 412, zeroed: { below: QUARTER } });
@@ -122,7 +122,7 @@ linux('a source with references', () => {
     await done();
   });
 
-  test('tells where bytes begin to lie elsewhere, so that each piece lies in one place', async () => {
+  test('splits a range where bytes come from another file, so that each piece is contiguous', async () => {
     const { source, done } = await opened();
     expect(source.files?.borders(0, 20_000)).toEqual([5, 6005, 6005, 6165, 9000, 9777]);
     expect([source.files?.borders(5, 6005), source.files?.borders(10_000, 20_000)]).toEqual([[], []]);
@@ -139,7 +139,7 @@ linux('a source with references', () => {
     await done();
   });
 
-  test('notices that a file was changed', async () => {
+  test('detects that a file was changed', async () => {
     const { source, done } = await opened();
     utimesSync(original, 1, 1);
     await expect(source.unchanged?.()).rejects.toThrow('was changed while it was being read');
@@ -180,7 +180,7 @@ linux('references are refused', () => {
     closeSync(fd);
   });
 
-  test('to what is no file', () => {
+  test('refuses references to anything but files', () => {
     const fd = openSync('/dev/null', 'r');
     expect([canRefer(fd), canRefer(99_999)]).toEqual([false, false]);
     closeSync(fd);

@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals';
 import { scratchFile } from '../../../src/node/files/scratch.ts';
 import { temporaries } from '../../../src/node/files/temporary.ts';
 
-test('what is kept is read again, in any order, until the file is closed', async () => {
+test('stored bytes can be read in any order until the file is closed', async () => {
   const scratch = scratchFile();
   expect(temporaries.size).toBe(0);
   const [one, two, three] = [Uint8Array.of(1, 2, 3), new Uint8Array(0), new Uint8Array(300_000).fill(7)];
@@ -19,7 +19,7 @@ test('what is kept is read again, in any order, until the file is closed', async
   await expect(reads[0]?.()).rejects.toMatchObject({ code: 'io' });
 });
 
-test('a file that nothing was put into is never made', async () => {
+test('a file without content is never created', async () => {
   await scratchFile().close();
   expect(temporaries.size).toBe(0);
 });

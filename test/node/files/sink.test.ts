@@ -33,7 +33,7 @@ const MIB = 1 << 20;
 const pieces = [1, 10, MIB - 5, MIB, 3, 2 * MIB + 1, 0, 7].map((length, index) => Buffer.alloc(length, index));
 
 describe('a file', () => {
-  test('appears whole, whatever the sizes of its pieces', async () => {
+  test('appears complete, whatever the sizes of its pieces', async () => {
     const sink = await fileSink(path);
     for (const piece of pieces) await sink.write(piece);
     expect((await readdir(folder)).length).toBe(1);
@@ -43,7 +43,7 @@ describe('a file', () => {
     expect((await readFile(path)).equals(Buffer.concat(pieces))).toBe(true);
   });
 
-  test('aborted leaves nothing, even after it was finished for another that failed', async () => {
+  test('leaves nothing when aborted, even if it was finished and another one failed', async () => {
     const aborted = await fileSink(path);
     await aborted.write(pieces[0] as Buffer);
     await aborted.abort();
@@ -59,7 +59,7 @@ describe('a file', () => {
     expect(await readdir(folder)).toEqual(['out.onnx']);
   });
 
-  test('that turned up meanwhile is not replaced', async () => {
+  test('is not replaced if it appeared meanwhile', async () => {
     const sink = await fileSink(path);
     await writeFile(path, 'theirs');
     await expect(sink.finish()).rejects.toMatchObject({ code: 'exists' });
@@ -67,14 +67,14 @@ describe('a file', () => {
     expect(await readFile(path, 'utf8')).toBe('theirs');
   });
 
-  test('with a long name in any script has a temporary name that fits', async () => {
+  test('has a temporary name that fits, even for long names in any script', async () => {
     const long = join(folder, `${'模'.repeat(83)}.onnx`);
     const sink = await fileSink(long);
     await sink.finish();
     expect(await readdir(folder)).toEqual([`${'模'.repeat(83)}.onnx`]);
   });
 
-  test('unfinished is removed when the process ends', async () => {
+  test('is removed when the process ends before it is finished', async () => {
     const sink = await fileSink(path);
     await sink.write(pieces[0] as Buffer);
     removeTemporaries();
@@ -82,7 +82,7 @@ describe('a file', () => {
     await sink.abort();
   });
 
-  test('is the copy of an open file, whatever its name leads to by now, with the permissions it would have anyway', async () => {
+  test('can be a copy of an open file, whatever its name now leads to, with default permissions', async () => {
     const from = join(folder, 'from');
     const bytes = Buffer.concat(pieces);
     await writeFile(from, bytes, { mode: 0o640 });
@@ -100,7 +100,7 @@ describe('a file', () => {
     await source.close();
   });
 
-  test('is no copy where its folder has gone', async () => {
+  test('is not copied if its folder is gone', async () => {
     if (process.platform !== 'linux') return;
     const from = join(folder, 'from');
     const inner = join(folder, 'inner');
@@ -114,7 +114,7 @@ describe('a file', () => {
     await source.close();
   });
 
-  test('is no copy of a file that became shorter, and of one that grew what it had at first', async () => {
+  test('is not copied from a file that became shorter, and has the original length of one that grew', async () => {
     if (process.platform !== 'linux') return;
     const from = join(folder, 'from');
     await writeFile(from, Buffer.alloc(100, 1));
@@ -137,7 +137,7 @@ describe('a file', () => {
     await memory.abort();
   });
 
-  test('is refused where it cannot be', async () => {
+  test('is refused where it cannot be created', async () => {
     await expect(fileSink(folder)).rejects.toThrow(`${folder}: is a folder, not a file`);
     await expect(fileSink(join(folder, 'no', 'x'))).rejects.toThrow(`the folder ${join(folder, 'no')} does not exist`);
     await symlink('circle', join(folder, 'circle'));
@@ -146,7 +146,7 @@ describe('a file', () => {
 });
 
 describe('a stream', () => {
-  test('gets every byte in pieces of a MiB at most', async () => {
+  test('receives every byte in pieces of at most a MiB', async () => {
     const got: Buffer[] = [];
     const sink = streamSink(
       new Writable({
@@ -162,7 +162,7 @@ describe('a stream', () => {
     expect(Math.max(...got.map((one) => one.length))).toBe(MIB);
   });
 
-  test('that failed stays failed, without an unhandled event', async () => {
+  test('stays failed after an error, without an unhandled event', async () => {
     const stream = new Writable({ write: (_chunk, _encoding, done) => done(new Error('full')) });
     const sink = streamSink(stream, 'out');
     await expect(sink.write(Buffer.alloc(MIB))).rejects.toThrow('out: full');
@@ -171,7 +171,7 @@ describe('a stream', () => {
   });
 });
 
-test('memory keeps copies', async () => {
+test('a memory sink keeps copies', async () => {
   const sink = bytesSink();
   const piece = Uint8Array.of(1, 2);
   await sink.write(piece);

@@ -36,7 +36,7 @@ test.each([
   [3, 2],
   [0, 1001],
   [Number.NaN, 2],
-])('bytes %d to %d are refused', async (start, end) => {
+])('refuses to read bytes %d to %d', async (start, end) => {
   const source = await fileSource(path, 'm.onnx');
   const message = `m.onnx: bytes ${start} to ${end} were requested; the file has 1000`;
   await expect(source.read(start, end)).rejects.toMatchObject({ code: 'malformed', message });
@@ -80,7 +80,7 @@ test.each([
   await source.close();
 });
 
-test('what is not a file is refused at once', async () => {
+test('anything but a file is refused at once', async () => {
   execFileSync('mkfifo', [join(folder, 'fifo')]);
   const message = async (name: string): Promise<string> =>
     fileSource(join(folder, name), name).then(String, (e: Error) => e.message);
@@ -90,7 +90,7 @@ test('what is not a file is refused at once', async () => {
   expect(await message('file/x')).toBe('file/x: part of the path is not a folder');
 });
 
-test('a range no memory holds is a limit, not a crash', async () => {
+test('a range beyond all memory is a limit error, not a crash', async () => {
   const file = await open(path, 'r+');
   await file.truncate(2 ** 43);
   await file.close();
@@ -126,7 +126,7 @@ test.each([
   await source.close();
 });
 
-test('an empty or broken pipe says so', async () => {
+test('an empty or broken pipe gives an error', async () => {
   await expect(spool(Readable.from([]))).rejects.toMatchObject({
     code: 'malformed',
     message: '<stdin>: no data arrived; a model was expected',
@@ -139,10 +139,10 @@ test('an empty or broken pipe says so', async () => {
   await expect(spool(broken())).rejects.toMatchObject({ code: 'io', message: '<stdin>: gone' });
 });
 
-test('a pipe without end is stopped', async () => {
+test('an endless pipe is stopped', async () => {
   const chunk = Buffer.alloc(0);
   const endless = async function* (): AsyncGenerator<Uint8Array> {
-    // Says it is 1 GiB and is nothing: the bound counts, the disk is spared.
+    // Claims to be 1 GiB without being it: the bound is tested without filling the disk.
     while (true) yield Object.defineProperty(Buffer.from(chunk), 'byteLength', { value: 2 ** 31 + 1 });
   };
   await expect(spool(endless())).rejects.toMatchObject({ code: 'limit' });

@@ -1,9 +1,9 @@
-/** Pipes read by a thread. It runs the built package, so these tests run it too. */
+/** Pipes read by a thread. It runs the built package, so these tests do too. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { expect, test } from '@jest/globals';
 import { environment, ROOT } from '../../support/cli.ts';
 
-/** Spools what `producer` writes, in a process of its own; gives what that process prints. */
+/** Spools the output of `producer` in its own process; returns what that process prints. */
 function spooled(producer: string, report: string, limit = 2 ** 31): string {
   const script = `
     import { createHash } from 'node:crypto';
@@ -32,18 +32,18 @@ function numbers(lines: number): { producer: string; expected: string } {
   return { producer, expected: `${bytes.length} ${lines > 600_000 ? 'file' : 'memory'} ${digest}\n` };
 }
 
-test.each([1, 20_000, 500_000, 2_000_000])('%p lines arrive whole, in memory or in a file', (lines) => {
+test.each([1, 20_000, 500_000, 2_000_000])('%p lines arrive completely, in memory or in a file', (lines) => {
   const { producer, expected } = numbers(lines);
   expect(spooled(producer, DIGEST)).toBe(expected);
 });
 
-test('a producer that is slow, and gives little at a time', () => {
+test('waits for a slow producer that writes small pieces', () => {
   const producer = `{ head -c 5000000 /dev/zero; for i in 1 2 3; do sleep 0.05; printf $i; done; }`;
   const report = `console.log(source.byteLength, Buffer.from(await source.read(5000000, 5000003)).toString());`;
   expect(spooled(producer, report)).toBe('5000003 123\n');
 });
 
-test('nothing, and more than there may be, are refused', () => {
+test('refuses nothing, and more than the limit', () => {
   const report = 'console.log(source.code, source.message);';
   expect(spooled('true', report)).toBe('malformed <stdin>: no data arrived; a model was expected\n');
   expect(spooled('head -c 9000000 /dev/zero', report, 8_000_000)).toBe(
@@ -51,7 +51,7 @@ test('nothing, and more than there may be, are refused', () => {
   );
 });
 
-test('a pipe that does not block is waited for', () => {
+test('waits for a non-blocking pipe', () => {
   const script = `
     import { spoolPipe } from '${ROOT}/dist/node/files/spool.js';
     process.stdin.resume(); // A stream sets the pipe not to block.

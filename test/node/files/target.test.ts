@@ -1,4 +1,4 @@
-/** Where the path of an output leads: links are followed, and what is no file is never replaced. */
+/** The target of an output path: links are followed, and anything but a file is never replaced. */
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -27,14 +27,14 @@ function link(name: string, to: string): string {
   return join(folder, name);
 }
 
-test('a file is its own path, there or not', () => {
+test('a file has its own path, whether it exists or not', () => {
   writeFileSync(join(folder, 'there'), '');
   for (const path of [join(folder, 'there'), join(folder, 'new'), join(folder, 'no/folder'), 'relative.onnx', folder]) {
     expect(targetOf(path)).toEqual({ kind: 'file', path });
   }
 });
 
-test('links are followed: one, several, into other folders, to nowhere', () => {
+test('follows links: one, several, into other folders, dangling', () => {
   mkdirSync(join(folder, 'other'));
   const real = { kind: 'file', path: join(folder, 'other/real') };
   link('one', 'other/real');
@@ -43,7 +43,7 @@ test('links are followed: one, several, into other folders, to nowhere', () => {
   expect(targetOf(link('absolute', join(folder, 'two')))).toEqual(real);
   writeFileSync(join(folder, 'other/real'), '');
   expect(targetOf(join(folder, 'absolute'))).toEqual(real);
-  // ".." of a linked folder is that of the folder itself.
+  // ".." in a linked folder is the parent of its target.
   link('linked', 'other');
   symlinkSync('../beside', join(folder, 'other/up'));
   expect(targetOf(join(folder, 'linked/up'))).toEqual({ kind: 'file', path: join(folder, 'beside') });
@@ -54,7 +54,7 @@ test('is part of a cycle of links are refused', () => {
   expect(() => targetOf(link('b', 'a'))).toThrow('b: too many symbolic links, or a cycle of them');
 });
 
-test('descriptors of this process, by any path', () => {
+test('recognizes descriptors of this process by any path', () => {
   for (const path of ['/proc/self/fd/1', `/proc/${process.pid}/fd/1`, '/dev/fd/1', '/dev/stdout']) {
     expect(targetOf(path)).toEqual({ kind: 'descriptor', fd: 1 });
   }
@@ -76,7 +76,7 @@ test('devices and pipes are streams', () => {
   expect(isTerminal(targetOf(fifo))).toBe(false);
 });
 
-test('the same file, by path, by link, and before it is there', () => {
+test('recognizes the same file by path, by link, and before it exists', () => {
   const [a, b] = [join(folder, 'a'), link('b', 'a')].map(targetOf) as [
     ReturnType<typeof targetOf>,
     ReturnType<typeof targetOf>,
@@ -87,7 +87,7 @@ test('the same file, by path, by link, and before it is there', () => {
   expect(isSameTarget(a, targetOf(join(folder, 'c')))).toBe(false);
   expect(isSameTarget(targetOf('/dev/stdout'), targetOf('/proc/self/fd/1'))).toBe(true);
   expect(isSameTarget(targetOf('/dev/stdout'), targetOf('/dev/stderr'))).toBe(false);
-  // What is thrown away may be so twice.
+  // /dev/null may be used twice.
   expect(isSameTarget(targetOf('/dev/null'), targetOf('/dev/null'))).toBe(false);
 });
 

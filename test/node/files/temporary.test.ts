@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { removeTemporaries, temporaryFolder } from '../../../src/node/files/temporary.ts';
 
-test('a folder is for this user alone and goes with all that is in it', async () => {
+test('a folder is private to the user, and is removed with its contents', async () => {
   const folder = await temporaryFolder();
   expect((await stat(folder.path)).mode & 0o777).toBe(0o700);
   await writeFile(join(folder.path, 'a'), 'a');
@@ -13,7 +13,7 @@ test('a folder is for this user alone and goes with all that is in it', async ()
   await folder.remove();
 });
 
-test('folders that are left are removed at once for a process that ends', async () => {
+test('remaining folders are removed when the process ends', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder.path, 'a'), 'a');
   expect(process.listeners('exit')).toContain(removeTemporaries);

@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test('a file is read, of a long one no more than is asked for and a piece', async () => {
+test('reads a file, of a long one only one piece beyond the limit', async () => {
   const path = join(folder, 'file');
   await writeFile(path, 'äöü');
   expect(await readTextFile(path, 100)).toBe('äöü');
@@ -25,12 +25,12 @@ test('a file is read, of a long one no more than is asked for and a piece', asyn
   expect((await readTextFile('/dev/zero', 10)).length).toBeLessThan(100_000);
 });
 
-test('what cannot be read is an error with the name of the file', async () => {
+test('a file that cannot be read gives an error with its name', async () => {
   await expect(readTextFile(join(folder, 'none'), 10)).rejects.toThrow('none: no such file or folder');
   await expect(readTextFile(folder, 10)).rejects.toThrow('is a folder, not a file');
 });
 
-/** Runs a line of bash beside the test. */
+/** Runs a line of bash in the background. */
 function write(line: string): Promise<unknown> {
   return once(spawn('bash', ['-c', line], { stdio: 'ignore' }), 'exit');
 }
@@ -43,13 +43,13 @@ test('a pipe is read to its end, however slowly it is written', async () => {
   }
 });
 
-test('a pipe that is open, and in which nothing comes for long, is waited for', async () => {
+test('an open pipe is waited for, even if nothing arrives for long', async () => {
   const written = write(`{ sleep 3; echo late; } > "${fifo}"`);
   expect(await readTextFile(fifo, 100)).toBe('late\n');
   await written;
 });
 
-test('a pipe that nobody writes is refused', async () => {
+test('a pipe without a writer is refused', async () => {
   await expect(readTextFile(fifo, 100)).rejects.toMatchObject({
     code: 'io',
     message: `${fifo}: is a pipe that no program writes to`,

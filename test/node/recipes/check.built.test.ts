@@ -1,10 +1,10 @@
-/** Both models run: what is left of the outputs, and the time of a run. */
+/** Runs both models: SQNR of the outputs, and the time of a run. */
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { check, quantize, readModel, transform, writeModel } from '../../../src/index.node.ts';
 import { fixture, folder } from '../../support/cli.ts';
 
-test('a model beside itself loses nothing; beside integers of its weights, a part', async () => {
+test('a model compared with itself loses nothing, and with its quantized form a part', async () => {
   const float = fixture('digits-mlp.onnx');
   const small = join(folder(), 'small.onnx');
   const model = await readModel(float);
@@ -20,7 +20,7 @@ test('a model beside itself loses nothing; beside integers of its weights, a par
   expect(found.ratio).toBeGreaterThan(0);
 });
 
-test('wrong options, and data that does not fit, are told', async () => {
+test('wrong options, and data that does not fit, are errors', async () => {
   const float = fixture('digits-mlp.onnx');
   await expect(check(float, float, { samples: 0 })).rejects.toMatchObject({ code: 'options' });
   await expect(check(float, float, { data: fixture('digits-cnn-calib.npz') })).rejects.toMatchObject({ code: 'data' });

@@ -9,7 +9,7 @@ describe('prunedByData', () => {
   test.each<DataPruneOptions>([
     { method: 'wanda', amount: 0.5, include: [/^fc1/] },
     { method: 'sparsegpt', amount: 0.5, damping: 0.1, include: [/^fc1/] },
-  ])('prunes half of a weight, and tells of the data and of progress: %j', async (options) => {
+  ])('prunes half of a weight, and reports the data and progress: %j', async (options) => {
     const runs: number[] = [];
     await using model = await readModel(MODEL);
     const onProgress = (done: number): void => void runs.push(done);
@@ -21,7 +21,7 @@ describe('prunedByData', () => {
     expect(runs.length).toBeGreaterThan(0);
   });
 
-  test('refuses what does not fit before a model is read', () => {
+  test('refuses wrong options before a model is read', () => {
     const half = { method: 'wanda', amount: 0.5 } as const;
     expect(() => prunedByData({ ...half, damping: 0.1 }, { data })).toThrow(/there is no option 'damping'/);
     expect(() => prunedByData({ ...half, method: 'l1' as 'wanda' }, { data })).toThrow(

@@ -16,7 +16,7 @@ import { keptOnData } from '../../support/lowBits.ts';
 
 const data = fixture('digits-vit-calib.npz');
 
-/** What is left of the outputs on data that chose nothing, in dB, and the bytes of the file. */
+/** SQNR of the outputs in dB on data not used for calibration, and bytes of the file. */
 async function outcome(pass: Pass): Promise<{ readonly sqnr: number; readonly bytes: number }> {
   const path = fixture('digits-vit.onnx');
   await using model = await readModel(path);
@@ -28,13 +28,13 @@ async function outcome(pass: Pass): Promise<{ readonly sqnr: number; readonly by
   return { sqnr: await keptOnData(path, sink.bytes(), rows), bytes: sink.bytes().byteLength };
 }
 
-describe('digits-vit in few bits', () => {
+describe('digits-vit in low bits', () => {
   test.each<readonly [QuantizeOptions, number, number]>([
     [{ bits: 4 }, 25, 33],
     [{ bits: 4, form: 'nbits', asymmetric: true }, 27, 34],
     [{ bits: 8, method: 'mse' }, 45, 0],
     [{ bits: 2, headBits: 8 }, 5, 18],
-  ])('%j: without data at least %d dB, by GPTQ %d', async (options, plain, refined) => {
+  ])('%j: keeps at least %d dB without data, and %d with GPTQ', async (options, plain, refined) => {
     const without = await outcome(quantize(options));
     expect(without.sqnr).toBeGreaterThan(plain);
     if (refined === 0) return;
@@ -43,7 +43,7 @@ describe('digits-vit in few bits', () => {
     expect(Math.abs(found.bytes / without.bytes - 1)).toBeLessThan(0.02);
   });
 
-  test('AWQ keeps more than without data, and needs it', async () => {
+  test('AWQ keeps more than without data, and needs data', async () => {
     const found = await outcome(calibratedQuantize({ bits: 4, method: 'awq' }, { data }));
     expect(found.sqnr).toBeGreaterThan(27);
     expect(() => quantize({ bits: 4, method: 'awq' })).toThrow('awq needs activations');
@@ -59,7 +59,7 @@ describe('digits-vit in few bits', () => {
     expect(refined.sqnr).toBeGreaterThan(plain.sqnr + 2);
   });
 
-  test('8 bits for WebGPU are MatMulNBits with data too, unless options are of integer activations', async () => {
+  test('8 bits for WebGPU are MatMulNBits with data too, unless options ask for integer activations', async () => {
     const written = async (given: CalibratedOptions): Promise<ReadonlySet<string>> => {
       await using model = await readModel(fixture('digits-vit.onnx'));
       await transform(model, calibratedQuantize({ target: 'webgpu' }, { data, ...given }));

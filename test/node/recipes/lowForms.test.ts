@@ -12,7 +12,7 @@ import { sqnr } from '../../support/sqnr.ts';
 
 const [ROWS, INPUTS, OUTPUTS] = [64, 64, 80];
 
-/** Two products; in the first, blocks of weights differ so much that one step for all of a row is coarse for most. */
+/** Two products. In the first, blocks of weights differ so much that one step per row is coarse for most of them. */
 function model(spread: number): ModelSpec {
   const wide = randomFloats([INPUTS, OUTPUTS], 3, -0.5, 0.5).map(
     (one, at) => one * strong(Math.floor(at / OUTPUTS), spread),
@@ -35,12 +35,12 @@ function model(spread: number): ModelSpec {
   };
 }
 
-/** The second block of inputs meets weights that are so much larger. */
+/** Weights of the second block of inputs are larger by the factor `spread`. */
 function strong(input: number, spread: number): number {
   return input < 32 ? 1 : spread;
 }
 
-/** Activations that are as much smaller there: each block counts alike. */
+/** Activations that are smaller there by the same factor, so that all blocks matter equally. */
 function rows(seed: number, spread: number): Float32Array {
   return randomFloats([ROWS, INPUTS], seed, -1, 1).map((one, at) => one / strong(at % INPUTS, spread));
 }
@@ -57,7 +57,7 @@ async function outcome(spread: number, options: QuantizeOptions): Promise<{ repo
 const formsOf = ({ changes }: PassReport): string[] =>
   changes.map((one) => `${one.weight}: ${one.form?.split(', ')[1]}`);
 
-test('with data, weights that keep far more with a scale for each block are no multipliers', async () => {
+test('with data, weights that lose far less with a scale per block are not stored as multipliers', async () => {
   const { report, kept } = await outcome(200, {});
   expect(formsOf(report).slice(1)).toEqual(['wide: nbits', 'plain: multipliers']);
   expect(report.notes.join('\n')).toContain('than as multipliers: wide (nbits)');
@@ -66,12 +66,12 @@ test('with data, weights that keep far more with a scale for each block are no m
   expect(kept).toBeGreaterThan(named.kept + 3);
 });
 
-test('in WebAssembly they are made float when the model is loaded', async () => {
+test('for WebAssembly they are decoded to float when the model is loaded', async () => {
   const { report } = await outcome(200, { target: 'web' });
   expect(formsOf(report).slice(1)).toEqual(['wide: folded', 'plain: multipliers']);
 });
 
-test('weights that are much alike are multipliers', async () => {
+test('weights of similar magnitude are stored as multipliers', async () => {
   const { report } = await outcome(1, {});
   expect(formsOf(report).slice(1)).toEqual(['wide: multipliers', 'plain: multipliers']);
   expect(report.notes.join('\n')).not.toContain('than as multipliers');

@@ -20,7 +20,7 @@ import { fixture, folder } from '../../support/cli.ts';
 const MODEL = fixture('digits-mlp.onnx');
 const DATA = { data: fixture('digits-mlp-calib.npz'), samples: 64, batch: 64 };
 
-/** A folder whose results end the run, as a signal would, after so many. */
+/** A folder that ends the run, like a signal, after some results. */
 function cut(results: ResultsFolder, after: number): ResultsFolder {
   return {
     ...results,
@@ -80,7 +80,7 @@ const METHODS: readonly (readonly [string, Make])[] = [
   ['wanda', prunes({ method: 'wanda', amount: 0.5 })],
 ];
 
-test('results are closed with the model that reads from them', async () => {
+test('results are closed with the model that reads them', async () => {
   const closers: (() => Promise<void>)[] = [];
   const results = resultsFolder(join(folder(), 'small.resume'));
   const file = await results.open({ model: 'm' }, { onClose: (close) => void closers.push(close) });
@@ -92,7 +92,7 @@ test('results are closed with the model that reads from them', async () => {
 });
 
 describe('a run that was interrupted', () => {
-  test.each(METHODS)('%s: goes on with what is there, and gives the same bytes', async (_, make) => {
+  test.each(METHODS)('%s: continues with the stored results, and gives the same bytes', async (_, make) => {
     const all: unknown[] = [];
     const whole = await made(make(counted(resultsFolder(join(folder(), 'whole.resume')), all)));
     await removeResults();
@@ -112,7 +112,7 @@ describe('a run that was interrupted', () => {
 
   const [, make] = METHODS[2] as (typeof METHODS)[number];
 
-  test('a record that was cut off is computed again', async () => {
+  test('computes a truncated record again', async () => {
     const whole = await made(make());
     const path = join(folder(), 'small.resume');
     await expect(made(make(cut(resultsFolder(path), 2)))).rejects.toThrow('interrupted');
@@ -123,7 +123,7 @@ describe('a run that was interrupted', () => {
     expect(found.bytes.equals(whole.bytes)).toBe(true);
   });
 
-  test('is not gone on with by another run, which says what differs', async () => {
+  test('is not continued by a run with other options, which says what differs', async () => {
     const path = join(folder(), 'small.resume');
     await expect(made(make(cut(resultsFolder(path), 1)))).rejects.toThrow('interrupted');
     const resumed = (other: Make): Promise<unknown> => made(other(resultsFolder(path, { resume: true })));
@@ -137,7 +137,7 @@ describe('a run that was interrupted', () => {
         { ...DATA, samples: 32, batch: 64, ...(results && { results }) },
       );
     await expect(resumed(other)).rejects.toThrow('which differs in: options, data');
-    // Begun anew, the old results go.
+    // A new run removes the old results.
     await made(make(resultsFolder(path)));
     const bytes = readFileSync(file);
     writeFileSync(file, bytes.subarray(0, 40));

@@ -21,7 +21,7 @@ function documented(): string {
   return /```json\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
 }
 
-test('the recipe of the docs gives the bytes of onnx-compress run, and tells how far it is', async () => {
+test('the recipe of the docs gives the same bytes as onnx-compress run, and reports progress', async () => {
   const path = join(folder(), 'recipe.json');
   writeFileSync(path, documented());
   copyFileSync(fixture(CALIB), join(dirname(path), CALIB));
@@ -53,7 +53,7 @@ test('a step that changes nothing is an error without allowUnchanged', async () 
   expect(Buffer.from(untouched).equals(readFileSync(CNN))).toBe(true);
 });
 
-test('a form that nothing takes is no error where the recipe is noted by the pass that looks for it', async () => {
+test('a form that applies to nothing is a note of its pass, not an error', async () => {
   const options = new Map<string, number | string>([
     ['l1', 0.01],
     ['store', 'bitmask'],
@@ -61,7 +61,7 @@ test('a form that nothing takes is no error where the recipe is noted by the pas
   expect(await run(CNN, { steps: [{ verb: 'prune', options }] })).toBeInstanceOf(Uint8Array);
 });
 
-test('a pattern that matches nothing is noted, by key and step', async () => {
+test('a pattern that matches nothing is noted with key and step', async () => {
   const prune = { verb: 'prune', options: new Map<string, number | string>([['l1', 0.1]]).set('exclude', 'nowhere') };
   await using opened = await readModel(CNN);
   const [report] = await runRecipe(opened, { steps: [prune] }, { metadata: false });

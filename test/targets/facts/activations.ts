@@ -26,7 +26,7 @@ const within = (op: string): Little => {
   };
 };
 
-/** The scales of a bias, wrong by a part of them. */
+/** The scales of a bias, wrong by a fraction. */
 const products = (length: number, wrong: number) => {
   const scales = [...(floats([length]).data as Float32Array)];
   return f32(
@@ -35,7 +35,7 @@ const products = (length: number, wrong: number) => {
   );
 };
 
-/** A Gemm of x and a weight, a bias maybe; `wz` is the zero point that is stated. */
+/** A Gemm of x and a weight, perhaps with a bias; `wz` is a stated zero point. */
 const gemm = (stated: boolean, wrong?: number): Little => {
   const ws = floats([32]);
   return {
@@ -56,7 +56,7 @@ const gemm = (stated: boolean, wrong?: number): Little => {
 
 const image: ModelSpec['inputs'] = { x: f32([1, 4, 6, 6]) };
 
-/** An int8 value that two layers read: one pair for both, or one for each. */
+/** An int8 value that two layers read: through one pair for both, or one each. */
 const shared = (apart: boolean): Little => {
   const behind = (name: string, x: string): NodeSpec[] => [
     node('DequantizeLinear', ['w', 'ws', 'wz'], `${name}w`, { axis: 0 }),
@@ -78,7 +78,7 @@ const shared = (apart: boolean): Little => {
   };
 };
 
-/** A Conv of float weights between integers, with operators behind it. */
+/** A Conv of float weights between integers, followed by operators. */
 const floatConv = (...ops: readonly string[]): Little => {
   const more: Readonly<Record<string, readonly string[]>> = { Clip: ['low'] };
   return {
@@ -93,7 +93,7 @@ const floatConv = (...ops: readonly string[]): Little => {
   };
 };
 
-/** A Conv with a bias whose scale is wrong by a part of it. */
+/** A Conv with a bias whose scale is wrong by a fraction. */
 const biased = (wrong: number): Little => ({
   inputs: image,
   nodes: [
@@ -109,7 +109,7 @@ const biased = (wrong: number): Little => ({
   },
 });
 
-/** A pool of floats between integers, kept float by a Sum or not. */
+/** A float pool between integers, kept float by a Sum or not. */
 const pool = (op: string, sum: boolean): Little => ({
   inputs: image,
   nodes: [
@@ -124,7 +124,7 @@ const pool = (op: string, sum: boolean): Little => ({
 export const ACTIVATIONS: { readonly [Name in keyof typeof activations]: Check } = {
   movers: async () => {
     for (const op of movers.value) {
-      // An Identity is gone; the others move the integers.
+      // An Identity is removed; the others move the integers.
       const mover = op === 'Identity' ? 'DequantizeLinear' : op;
       expect(await edgesOf(within(op))).toContain(`QuantizeLinear ${mover}`);
     }

@@ -18,7 +18,7 @@ import { pass } from '../../support/model.ts';
 import { feed, runModel, sessionOf } from '../../support/ort.ts';
 import { type Check, floats, node } from './look.ts';
 
-/** Whether ONNX Runtime makes a session of a model. */
+/** Whether ONNX Runtime creates a session for a model. */
 async function loads(spec: ModelSpec): Promise<boolean> {
   try {
     await (await sessionOf(buildModel(spec))).release();
@@ -103,7 +103,7 @@ export const KERNELS: { readonly [Name in keyof typeof kernels]: Check } = {
   },
 };
 
-/** One node of an opset. */
+/** A model of one node in an opset. */
 function one(node: NodeSpec, opset: number): ModelSpec {
   return {
     ...{ opset, inputs: { x: f32([1, 2, 3, 4]) }, outputs: { y: f32() } },
@@ -111,7 +111,7 @@ function one(node: NodeSpec, opset: number): ModelSpec {
   };
 }
 
-/** A Gather of so many elements that are zeros but for one. */
+/** A Gather of elements that are all zero except one. */
 function gather(dtype: DType, elements: number): ModelSpec {
   const data = new Uint8Array((elements * bitsOf(dtype)) / 8);
   data[0] = 1;

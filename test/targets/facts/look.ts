@@ -1,4 +1,4 @@
-/** What ONNX Runtime makes of a little model, for the tests of facts. */
+/** How ONNX Runtime optimizes a small model, for the tests of facts. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,22 +8,22 @@ import { buildModel, f32, type ModelSpec, type NodeSpec, type TensorSpec } from 
 import { modelOf } from '../../support/model.ts';
 import { optimizedModel } from '../../support/ort.ts';
 
-// What ONNX Runtime cannot load or run is an answer here, and no error.
+// A model that ONNX Runtime cannot load or run is an answer here, not an error.
 env.logLevel = 'fatal';
 
-/** Asks ONNX Runtime whether a fact is one. */
+/** Checks a fact in ONNX Runtime. */
 export type Check = () => Promise<void>;
 
-/** A model of one input x [2, 32] and one output y, where nothing else is said. */
+/** A model with one input x [2, 32] and one output y, unless stated otherwise. */
 export type Little = Partial<ModelSpec> & Pick<ModelSpec, 'nodes'>;
 
-/** Operators it will run, each once and sorted, and why weights are not fused. */
+/** The operators that will run, each once and sorted, and why weights are not fused. */
 export interface Seen {
   readonly ops: readonly string[];
   readonly why: readonly string[];
 }
 
-/** The graph that ONNX Runtime makes of a model. */
+/** The graph that ONNX Runtime optimizes a model to. */
 export async function look(spec: Little): Promise<Seen> {
   const folder = mkdtempSync(join(tmpdir(), 'fact-'));
   try {
@@ -37,7 +37,7 @@ export async function look(spec: Little): Promise<Seen> {
   }
 }
 
-/** Which operator's output which operator reads in the graph that will run, e.g. `Conv Relu`. */
+/** Pairs of operators where the second reads the first in the optimized graph, e.g. `Conv Relu`. */
 export async function edgesOf(spec: Little): Promise<string[]> {
   const { graph } = await modelOf(await optimizedModel(buildModel(whole(spec))));
   return graph.nodes.flatMap((one) =>
@@ -52,7 +52,7 @@ function whole(spec: Little): ModelSpec {
   return { opset: 21, irVersion: 10, inputs: { x: f32([2, 32]) }, outputs: { y: f32() }, ...spec };
 }
 
-/** Runs a model as ONNX Runtime makes it, and says nothing where that fails. */
+/** Runs a model as ONNX Runtime optimizes it, and ignores failures. */
 export async function run(model: Uint8Array, feeds: Readonly<Record<string, Tensor>>): Promise<void> {
   const session = await InferenceSession.create(model, {
     graphOptimizationLevel: 'all',
@@ -75,7 +75,7 @@ export const node = (
 
 const count = (dims: readonly number[]): number => dims.reduce((a, b) => a * b, 1);
 
-/** Integers that are nothing special; of each `seed` others. */
+/** Arbitrary integers, different for each `seed`. */
 export function integers(dims: readonly number[], seed = 0, dtype: 'int8' | 'uint8' = 'int8'): TensorSpec {
   const data = Int8Array.from({ length: count(dims) }, (_, index) => ((index * 37 + seed * 11) % 101) - 50);
   return { dtype, dims, data };
@@ -93,13 +93,13 @@ export const zero = (dtype: 'int8' | 'uint8' | 'int32', dims: readonly number[] 
   return { dtype, dims, data };
 };
 
-/** A value quantized and made float again: `name` from `x`, through `name_q`, with scale and zero point `s` and `z`. */
+/** A value quantized and dequantized: `name` from `x`, through `name_q`, with scale `s` and zero point `z`. */
 export const pair = (x: string, name: string, s = 's', z = 'z'): NodeSpec[] => [
   node('QuantizeLinear', [x, s, z], `${name}_q`),
   node('DequantizeLinear', [`${name}_q`, s, z], name),
 ];
 
-/** x as `xd`, quantized when the model runs. */
+/** x as `xd`, quantized dynamically. */
 export const DYNAMIC: readonly NodeSpec[] = [
   node('DynamicQuantizeLinear', ['x'], ['xq', 'xs', 'xz']),
   node('DequantizeLinear', ['xq', 'xs', 'xz'], 'xd'),

@@ -18,14 +18,14 @@ import { type Check, DYNAMIC, edgesOf, floats, integers, type Little, look, node
 
 const MATRIX = { f: floats([32, 32]), b: floats([32]) };
 
-/** A MatMul and an Add, and between them an operator. */
+/** A MatMul and an Add with an operator between them. */
 const between = (op: string): readonly NodeSpec[] => [
   node('MatMul', ['x', 'f'], 'm'),
   node(op, ['m'], 'i'),
   node('Add', ['i', 'b'], 'y'),
 ];
 
-/** Two weights of so many equal scales each. */
+/** Two weights with equal scales. */
 const scales = (columns: number): Little => ({
   nodes: ['1', '2'].flatMap((one) => [
     node('DequantizeLinear', [`w${one}`, `s${one}`], `f${one}`, { axis: 1 }),
@@ -38,7 +38,7 @@ const scales = (columns: number): Little => ({
   },
 });
 
-/** q, quantized to a type, made float and moved. */
+/** q quantized to a type, dequantized and moved. */
 const moved = (op: string, dtype: 'int8' | 'uint8', opset: number): Little => {
   const more: Readonly<Record<string, readonly string[]>> = {
     Reshape: ['to'],
@@ -64,13 +64,13 @@ const ints = (...values: number[]) => ({
   data: BigInt64Array.from(values.map(BigInt)),
 });
 
-/** Outputs that nothing makes any more. Such a model must not be run: the process would end. */
+/** Outputs that no node makes any more. Such a model must not be run: the process would crash. */
 async function lost(spec: ModelSpec): Promise<string[]> {
   const { graph } = await modelOf(await optimizedModel(buildModel(spec)));
   return graph.outputs.flatMap(({ name }) => (graph.producer(name) === undefined ? [name] : []));
 }
 
-/** All but `foldedBytes`: a constant beyond these would take more than a GiB. */
+/** All but `foldedBytes`: a larger constant would take more than a GiB. */
 export const REWRITES: { readonly [Name in Exclude<keyof typeof rewrites, 'foldedBytes'>]: Check } = {
   barrier: async () => {
     expect((await look({ nodes: between('Identity'), initializers: MATRIX })).ops).toEqual(['Gemm']);
@@ -133,7 +133,7 @@ export const REWRITES: { readonly [Name in Exclude<keyof typeof rewrites, 'folde
   },
   movedPastDequantize: async () => {
     for (const op of movedPastDequantize.value) {
-      // The integers are moved, and made float behind that.
+      // The integers are moved, then dequantized.
       expect(await edgesOf(moved(op, 'uint8', 13))).toContain(`QuantizeLinear ${op}`);
     }
     expect(await edgesOf(moved('Tanh', 'uint8', 13))).not.toContain('QuantizeLinear Tanh');

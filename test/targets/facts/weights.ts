@@ -30,13 +30,13 @@ const conv = (op: string, last: boolean): Little => ({
 const gemm = (attributes: NodeSpec['attributes'], x = 'xd', more: readonly string[] = []): NodeSpec =>
   node('Gemm', [x, 'wf', ...more], 'y', attributes);
 
-/** Nothing is left of the weight but what an integer kernel reads; and with the other model something is, for this reason. */
+/** The good model has an integer kernel for the weight; the bad model does not, for this reason. */
 async function fusesNot(good: Little, bad: Little, why: string): Promise<void> {
   expect((await look(good)).why).toEqual([]);
   expect(new Set((await look(bad)).why)).toEqual(new Set([why]));
 }
 
-/** A weight read in the body of an If: its own, or one from around it. */
+/** A weight read in the body of an If: its own, or a captured one. */
 const branch = (captured: boolean): Little => {
   const body = [dq(1), matmul('b')];
   const own = { outputs: { b: f32() }, nodes: body, ...(captured ? {} : { initializers: W }) };

@@ -28,7 +28,8 @@ function matmul({ inputs: [a, b] }: Call): readonly Planned[] | undefined {
   const batch = (one: Tensor): string => BATCH.slice(0, Math.max(0, batches)).slice(-(one.dims.length - 2));
   const left = a.dims.length === 1 ? 'k' : `${a.dims.length > 2 ? batch(a) : ''}mk`;
   const right = b.dims.length === 1 ? 'k' : `${b.dims.length > 2 ? batch(b) : ''}kn`;
-  const out = `${BATCH.slice(0, Math.max(0, batches))}${left.includes('m') ? 'm' : ''}${right.includes('n') ? 'n' : ''}`;
+  const own = (left.includes('m') ? 'm' : '') + (right.includes('n') ? 'n' : '');
+  const out = BATCH.slice(0, Math.max(0, batches)) + own;
   return contracted([a, b], { left, right, out });
 }
 

@@ -71,7 +71,8 @@ export function choose(
   const over = decoded > most && options.form === undefined;
   const asked = over ? beyond : form;
   const note = over
-    ? `${decoded} product weights exceed the ${most} that a runtime can decode when it loads the model: ${asked} instead of ${form}`
+    ? `${decoded} product weights exceed the ${most} that a runtime can decode when it loads the model: ` +
+      `${asked} instead of ${form}`
     : undefined;
   const choices = few ? tables(byTensor, tied, least, options) : new Map<Tensor, Choice>();
   if (asked === 'int8') return { choices, note };

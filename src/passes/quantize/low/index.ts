@@ -148,7 +148,8 @@ function factsOf(choices: Choices, { target = LOW_DEFAULT.target }: ResolvedOpti
   }
   if (byForm.size > 0) {
     notes.push(
-      `the graph optimization level must not be "${scalesAfterCast.value}": weights are decoded once, when the model is loaded`,
+      `the graph optimization level must not be "${scalesAfterCast.value}": weights are decoded once, when the ` +
+        'model is loaded',
     );
   }
   return notes;

@@ -1,4 +1,4 @@
-/** Models that generate text together are judged together, in each form of the decoder. */
+/** Models that generate text together are compared together, in each form of the decoder. */
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,7 +54,7 @@ function prompts(of: Family, samples = 2): Promise<Prompts> {
   return promptsOf(of, (inputs, trial) => fittingRandomData(inputs, { seed: 1, samples }, trial));
 }
 
-test('a folder is a family where a model of it gives next tokens', async () => {
+test('a folder is a family if one of its models gives next tokens', async () => {
   expect((await family('all')).decoders.map((one) => one.form)).toEqual(['merged', 'with past']);
   expect((await family('plain')).decoders.map((one) => one.form)).toEqual(['without cache']);
   expect(await family('alone')).toMatchObject({ dtype: 'fp32', decoders: [{ form: 'merged' }] });
@@ -65,7 +65,7 @@ test('a folder is a family where a model of it gives next tokens', async () => {
   );
 });
 
-test('each form of a decoder writes the same text, with a cache or without', async () => {
+test('each form of a decoder generates the same text, with or without a cache', async () => {
   const all = await family('all');
   const plain = await family('plain');
   const [found, other] = [
@@ -86,12 +86,12 @@ test('each form of a decoder writes the same text, with a cache or without', asy
   expect(found.encoder?.sqnr).toBe(Number.POSITIVE_INFINITY);
 });
 
-describe('what variants make', () => {
-  test.each(['all', 'alone'])('%s: is judged with what the encoder gives, form by form', async (name) => {
+describe('the output of variants', () => {
+  test.each(['all', 'alone'])('%s: is compared on the output of the encoder, form by form', async (name) => {
     const output = join(root, `${name}-small`);
     const made = await variants(join(root, name), { output, dtypes: ['q8', 'q4'], check: true });
     expect(made.failures).toEqual([]);
-    // A decoder is fed what it is fed when it writes.
+    // A decoder gets the same inputs as when it generates.
     expect(made.data).toMatch(
       /^(the encoder outputs for random inputs|random prompts), seed 0, and the steps that follow$/,
     );
@@ -112,14 +112,14 @@ describe('what variants make', () => {
     for (const [at, { logits, together }] of (q8?.decoders ?? []).entries()) {
       expect(logits.sqnr).toBeGreaterThan(28);
       expect(logits.elements).toBe(2 * TOKENS * 160);
-      // The noise of the encoder comes on top.
+      // The noise of the encoder is added.
       if (name === 'all') expect(together?.sqnr).toBeLessThan(logits.sqnr + 1);
       expect(q4?.decoders[at]?.logits.sqnr).toBeLessThan(logits.sqnr - 5);
     }
   });
 });
 
-test('a decoder that is no model keeps no other file from being made', async () => {
+test('a broken decoder does not stop the other files', async () => {
   const folder = join(root, 'broken');
   await written('broken', [['encoder_model', encoderSpec()]], {});
   await writeFile(join(folder, 'onnx', 'decoder_model.onnx'), 'no model');
@@ -130,7 +130,7 @@ test('a decoder that is no model keeps no other file from being made', async () 
   expect(made.files.map(({ status, sqnr = 0 }) => [status, sqnr > 25])).toEqual([['written', true]]);
 });
 
-test('in the folder itself a decoder is fed the same again, when a copy of it lies in onnx', async () => {
+test('in the same folder a decoder gets the same inputs again, with a copy of it in onnx', async () => {
   const folder = join(root, 'inside');
   await cp(join(root, 'alone', 'onnx'), folder, { recursive: true });
   const run = async (): Promise<unknown> => {
@@ -149,7 +149,7 @@ test('in the folder itself a decoder is fed the same again, when a copy of it li
 });
 
 describe('a decoder is refused', () => {
-  test('that needs a state which no step gives', async () => {
+  test('if it needs a state that no step gives', async () => {
     const spec = decoderSpec();
     const { 'present.0.value': _, ...outputs } = spec.outputs as Record<string, ValueSpec>;
     await written('forgetting', [['model', { ...spec, outputs }]], CONFIGS.decoder);
@@ -159,7 +159,7 @@ describe('a decoder is refused', () => {
     );
   });
 
-  test('that states a state of any length', async () => {
+  test('if a state has any length', async () => {
     const spec = decoderSpec();
     const inputs = { ...spec.inputs, 'past_key_values.0.key': f32([1, 2, 2 ** 40, 32]) };
     await written('endless', [['model', { ...spec, inputs }]], CONFIGS.decoder);
@@ -170,7 +170,7 @@ describe('a decoder is refused', () => {
   });
 });
 
-/** A tokenizer of words, as its file has it: `w0` is 0. */
+/** A tokenizer of words as in its file: `w0` is 0. */
 const TOKENIZER = {
   ...{ version: '1.0', added_tokens: [], normalizer: null, post_processor: null, decoder: null },
   pre_tokenizer: { type: 'Whitespace' },
@@ -180,7 +180,7 @@ const TOKENIZER = {
   },
 };
 
-test('lines of text are prompts, and tokens text, by the tokenizer of the folder', async () => {
+test('the tokenizer of the folder encodes lines of text as prompts, and decodes tokens', async () => {
   const folder = join(root, 'text');
   await cp(join(root, 'alone'), folder, { recursive: true });
   expect(await openTokenizer(folder)).toBeUndefined();
@@ -196,7 +196,7 @@ test('lines of text are prompts, and tokens text, by the tokenizer of the folder
   await expect(openTokenizer(folder)).rejects.toThrow(/tokenizer.json: is not JSON/);
 });
 
-test('a text ends where a score is NaN, and is not that of the reference', async () => {
+test('a text ends at a NaN score, and differs from that of the reference', async () => {
   const spec = decoderSpec();
   const initializers = { ...spec.initializers, 'ln_f.bias': f32([HIDDEN], new Float32Array(HIDDEN).fill(Number.NaN)) };
   await written('nan', [['model', { ...spec, initializers }]], CONFIGS.decoder);
@@ -206,7 +206,7 @@ test('a text ends where a score is NaN, and is not that of the reference', async
   expect(decoders[0]?.sameTexts).toEqual({ count: 0, of: 1 });
 });
 
-test('options that are none are refused: a text of NaN tokens would never end', async () => {
+test('invalid options are refused: a text of NaN tokens would never end', async () => {
   const of = await family('alone');
   const found = verifyFamily(of, of, await prompts(of, 1), { tokens: Number.NaN });
   await expect(found).rejects.toMatchObject({ code: 'options', where: 'tokens' });

@@ -1,4 +1,4 @@
-/** The models of a folder that generate text together are tuned as one: by what the decoder says of all of them. */
+/** Models of a folder that generate text together are tuned as one, by the scores of the decoder. */
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,7 +45,7 @@ async function family(folder: string): Promise<Family> {
   return found;
 }
 
-/** The worst SQNR of the scores, of what a recipe makes of the folder: encoder and decoder together. */
+/** The worst SQNR of the scores after a recipe: encoder and decoder together. */
 async function keptBy(recipe: Recipe): Promise<number> {
   const small = join(root, 'small');
   await cp(float, small, { recursive: true });
@@ -60,11 +60,11 @@ async function keptBy(recipe: Recipe): Promise<number> {
   return Math.min(...decoders.map(({ together }) => together?.sqnr ?? Number.NaN));
 }
 
-test('one selection of layers keeps the scores of encoder and decoders together, as verify finds them', async () => {
+test('one selection of layers keeps the scores of encoder and decoders together, as verify measures them', async () => {
   const options = { data, tokens: TOKENS, include: [/attention\.query|(self|cross)\.output/] };
   const all = await tune(float, { ...options, minSqnr: 1 });
   expect(all.best?.float).toEqual([]);
-  // A layer of the encoder, and those of the decoder once, though two files have them.
+  // A layer of the encoder, and those of the decoder once, although two files have them.
   expect(all.layers).toEqual(['attention.query.weight', 'self.output.weight', 'cross.output.weight']);
   const least = (all.best?.value ?? 0) + 1;
   const found = await tune(float, { ...options, minSqnr: least });
@@ -80,7 +80,7 @@ test('one selection of layers keeps the scores of encoder and decoders together,
   expect(await keptBy(found.recipe)).toBeCloseTo(found.best.value, 6);
 });
 
-test('a decoder is calibrated with what its encoder gives for the data, in each selection and by the recipe', async () => {
+test('a decoder is calibrated with the output of its encoder, in each selection and by the recipe', async () => {
   const options = { data, tokens: TOKENS, bits: 4, include: [/attention\.query|(self|cross)\.output/] } as const;
   const [without, all] = [
     await tune(float, { ...options, minSqnr: 1 }),
@@ -93,12 +93,12 @@ test('a decoder is calibrated with what its encoder gives for the data, in each 
   expect(await keptBy(found.recipe as Recipe)).toBeCloseTo(found.best?.value ?? 0, 6);
 });
 
-test('the metric is the next token where nothing else is said; labels there are none', async () => {
+test('the default metric is the next token, and there are no labels', async () => {
   expect((await tune(float, { data, tokens: 2, maxDrop: 1, maxTrials: 1 })).metric).toBe('top1');
   await expect(tune(float, { data, tokens: 2, metric: 'accuracy' })).rejects.toThrow('the data has no labels');
 });
 
-test('what is about one model, or about a folder, is refused for the other', async () => {
+test('options for a single model are refused for a folder, and the other way round', async () => {
   const model = join(float, 'encoder_model.onnx');
   await expect(tune(float, { data, ranges: data })).rejects.toThrow('is about one model, and this is a folder');
   await expect(tune(float, { data, judge: 'logits' })).rejects.toThrow('is about one model, and this is a folder');

@@ -15,7 +15,7 @@ const labelled = (name: string, reference: number, other: number): OutputFigures
   output(name, { top1: share(95, 100), accuracy: { reference: share(reference, 100), other: share(other, 100) } });
 
 describe('metricFor', () => {
-  test('accuracy where there are labels, else the same top-1, and SQNR where that is asked for', () => {
+  test('chooses accuracy if there are labels, else top-1, and SQNR on request', () => {
     const plain = output('y', { top1: share(99, 100) });
     expect(metricFor([labelled('y', 90, 90)], NOTHING).name).toBe('accuracy');
     expect(metricFor([plain], NOTHING).name).toBe('top1');
@@ -23,7 +23,7 @@ describe('metricFor', () => {
     expect(metricFor([labelled('y', 90, 90)], { ...NOTHING, metric: 'top1' }).name).toBe('top1');
   });
 
-  test('accuracy: points that are lost against the float model; exactly the limit is enough', () => {
+  test('accuracy: counts the points lost against the float model; exactly the limit is enough', () => {
     const metric = metricFor([labelled('y', 91, 91)], { ...NOTHING, maxDrop: 0.03 });
     const judged = (other: number) => metric.enough(metric.of([labelled('y', 91, other)]));
     expect([judged(95), judged(91), judged(88), judged(87)]).toEqual([true, true, true, false]);
@@ -32,7 +32,7 @@ describe('metricFor', () => {
     expect(metric.figures([labelled('y', 91, 92)])).toEqual({ value: 0.92, rows: share(92, 100), change: 0.01 });
   });
 
-  test('accuracy: of several outputs with rows like the labels the one that is right most often', () => {
+  test('accuracy: of several outputs that fit the labels, takes the one that is right most often', () => {
     const outputs = (hidden: number, logits: number) => [labelled('hidden', 3, hidden), labelled('logits', 97, logits)];
     const metric = metricFor(outputs(3, 97), NOTHING);
     expect(metric.enough(metric.of(outputs(0, 97)))).toBe(true);
@@ -41,7 +41,7 @@ describe('metricFor', () => {
     expect(hidden.enough(hidden.of(outputs(0, 97)))).toBe(false);
   });
 
-  test('top-1 and SQNR: the worst output counts', () => {
+  test('top-1 and SQNR: takes the worst output', () => {
     const two = [output('a', { top1: share(99, 100), sqnr: 40 }), output('b', { top1: share(97, 100), sqnr: 20 })];
     const top1 = metricFor(two, { ...NOTHING, maxDrop: 0.02 });
     expect([top1.of(two), top1.enough(top1.of(two))]).toEqual([0.97, false]);
@@ -53,7 +53,7 @@ describe('metricFor', () => {
     expect(metricFor(two, { ...NOTHING, minSqnr: 21, judge: 'a' }).of(two)).toBe(40);
   });
 
-  test('refuses what model and data do not have', () => {
+  test('refuses metrics that model and data do not allow', () => {
     const plain = [output('y')];
     const wrong = (outputs: OutputFigures[], options: Partial<MetricOptions>, message: RegExp) =>
       expect(() => metricFor(outputs, { ...NOTHING, ...options })).toThrow(message);
@@ -67,7 +67,7 @@ describe('metricFor', () => {
   });
 });
 
-test('states for the next step count where they are named, or alone', () => {
+test('states for the next step count only if they are named, or alone', () => {
   const outputs = [output('y', { sqnr: 40 }), output('present.0', { sqnr: 5, cache: true })];
   const least = (given: OutputFigures[], options: Partial<MetricOptions> = {}) =>
     metricFor(given, { ...NOTHING, minSqnr: 20, ...options }).of(given);
@@ -77,7 +77,7 @@ test('states for the next step count where they are named, or alone', () => {
   expect(noiseOf(outputs, undefined)).toBeCloseTo(1e-4, 12);
 });
 
-test('noise is the power of the error over that of the signal, summed over float outputs', () => {
+test('noise is the power of the error over the power of the signal, summed over float outputs', () => {
   const outputs = [output('a', { sqnr: 20 }), output('b', { sqnr: 30 }), output('k', { dtype: 'int64', sqnr: 0 })];
   expect(noiseOf(outputs, undefined)).toBeCloseTo(0.011, 12);
   expect(noiseOf(outputs, 'b')).toBeCloseTo(0.001, 12);
@@ -86,7 +86,7 @@ test('noise is the power of the error over that of the signal, summed over float
   expect(noiseOf([output('k', { dtype: 'int64', sqnr: 10 })], undefined)).toBeCloseTo(0.1, 12);
 });
 
-test('a name as a regular expression matches that name alone', () => {
+test('a name escaped as a regular expression matches only itself', () => {
   const names = ['fc1.weight', '/a/(b)/[c]{2}|d', '^x$', 'a\\b*c+?', 'é\nü', '-', '\udc80', ''];
   for (const one of names) {
     const pattern = new RegExp(exactly(one), 'u');
@@ -96,7 +96,7 @@ test('a name as a regular expression matches that name alone', () => {
   }
 });
 
-test('weights of one name are one layer', () => {
+test('weights with the same name are one layer', () => {
   const change = (weight: string, before: number, after: number) => ({ weight, before, after }) as Change;
   expect(changedLayers([change('a', 100, 30), change('b', 50, 20), change('a', 10, 5)])).toEqual([
     { name: 'a', saved: 75 },

@@ -1,4 +1,4 @@
-/** What `tune` of the library refuses: what `onnx-compress tune` refuses, with its sentences. */
+/** `tune` of the library refuses what `onnx-compress tune` refuses, with the same sentences. */
 import { expect, test } from '@jest/globals';
 import { type TuneOptions, tune } from '../../../../src/index.node.ts';
 import { tuneValues } from '../../../../src/node/recipes/tune/options.ts';
@@ -34,7 +34,7 @@ test.each<[object | undefined, string]>([
   await expect(tune(MLP, options as TuneOptions)).rejects.toThrow(message);
 });
 
-test('a model that is no path, and one without a layer to quantize', async () => {
+test('tune refuses a model that is not a path, and one without layers to quantize', async () => {
   await expect(tune(new Uint8Array(1) as never, { data })).rejects.toThrow('model: expects text; an object was given');
   await expect(tune(MLP, { data, exclude: [/./] })).rejects.toMatchObject({
     code: 'nothing_to_do',
@@ -43,12 +43,12 @@ test('a model that is no path, and one without a layer to quantize', async () =>
   });
 });
 
-test('a step that cannot be is refused before the model is opened', async () => {
+test('tune refuses an invalid step before it opens the model', async () => {
   const options: TuneOptions = { data, calibrate: 'a.npz', dtype: 'uint8' };
   await expect(tune('none.onnx', options)).rejects.toThrow('uint8: static quantization uses int8 weights');
 });
 
-test('a signal that is aborted ends the search', async () => {
+test('an aborted signal ends the search', async () => {
   const control = new AbortController();
   const done: number[] = [];
   const onProgress = (one: number): void => {
@@ -60,7 +60,7 @@ test('a signal that is aborted ends the search', async () => {
   expect(done).toEqual([1, 2]);
 });
 
-test('options of programs become those of a recipe', () => {
+test('options of the library become options of a recipe', () => {
   const options: TuneOptions = {
     ...{ data, batch: 8, dtype: 'uint8', exclude: [/^fc1/u], opTypes: ['MatMul'] },
     ...{ calibrate: 'c.npz', calibrateSamples: 64, biasCorrection: false, perTensor: true, store: 'auto' },

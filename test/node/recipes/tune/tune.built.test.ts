@@ -1,4 +1,4 @@
-/** `tune` of the library finds what `onnx-compress tune` finds, and its recipe makes the model that was judged. */
+/** `tune` of the library finds the same as `onnx-compress tune`, and its recipe makes the model that was judged. */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,31 +34,34 @@ const CASES: readonly { model: string; options: TuneOptions & { readonly data: s
     },
   ];
 
-test.each(CASES)('the selection and the bytes of onnx-compress tune: $flags', async ({ model, options, flags }) => {
-  const cwd = folder();
-  const output = join(cwd, 'cli.onnx');
-  const done = compress(['tune', model, '--data', options.data, ...flags, '-o', output, '--json', '-q']);
-  expect(done).toMatchObject({ code: 0, stderr: '' });
-  const told: [number, number][] = [];
-  const found = await tune(model, { ...options, onProgress: (...one) => void told.push(one) });
-  const figures = ({ rows, change, ms, ...one }: TuneTrial): object => one;
-  const { best, trials, ranking, layers, notes, ...cli } = JSON.parse(done.stdout.toString());
-  const untimed = ({ ms, ...one }: TuneTrial): object => one;
-  expect(found.best && figures(found.best)).toEqual(untimed(best));
-  expect(found.trials.map(figures)).toEqual(trials.map(untimed));
-  expect(found).toMatchObject({ ranking, layers, metric: cli.name, minSqnr: options.minSqnr, cutShort: false });
-  expect(found.notes.map((one) => one.replace(/^`(\w+): (.*)`/, '--$1 $2'))).toEqual(notes);
-  expect(told.at(-1)).toEqual([trials.length, trials.length]);
+test.each(CASES)(
+  'gives the selection and the bytes of onnx-compress tune: $flags',
+  async ({ model, options, flags }) => {
+    const cwd = folder();
+    const output = join(cwd, 'cli.onnx');
+    const done = compress(['tune', model, '--data', options.data, ...flags, '-o', output, '--json', '-q']);
+    expect(done).toMatchObject({ code: 0, stderr: '' });
+    const told: [number, number][] = [];
+    const found = await tune(model, { ...options, onProgress: (...one) => void told.push(one) });
+    const figures = ({ rows, change, ms, ...one }: TuneTrial): object => one;
+    const { best, trials, ranking, layers, notes, ...cli } = JSON.parse(done.stdout.toString());
+    const untimed = ({ ms, ...one }: TuneTrial): object => one;
+    expect(found.best && figures(found.best)).toEqual(untimed(best));
+    expect(found.trials.map(figures)).toEqual(trials.map(untimed));
+    expect(found).toMatchObject({ ranking, layers, metric: cli.name, minSqnr: options.minSqnr, cutShort: false });
+    expect(found.notes.map((one) => one.replace(/^`(\w+): (.*)`/, '--$1 $2'))).toEqual(notes);
+    expect(told.at(-1)).toEqual([trials.length, trials.length]);
 
-  if (found.recipe === undefined) throw new Error('no recipe');
-  const path = join(cwd, 'library.onnx');
-  await using opened = await readModel(model);
-  await runRecipe(opened, found.recipe);
-  await writeModel(opened, path);
-  expect(readFileSync(path).equals(readFileSync(output))).toBe(true);
-});
+    if (found.recipe === undefined) throw new Error('no recipe');
+    const path = join(cwd, 'library.onnx');
+    await using opened = await readModel(model);
+    await runRecipe(opened, found.recipe);
+    await writeModel(opened, path);
+    expect(readFileSync(path).equals(readFileSync(output))).toBe(true);
+  },
+);
 
-test('where nothing is good enough there is no recipe; counts and what was lost are numbers', async () => {
+test('if nothing is good enough there is no recipe; counts and losses are numbers', async () => {
   const data = fixture('digits-mlp-test.npz');
   const none = await tune(fixture('digits-mlp.onnx'), { data, batch: 100, minSqnr: 300 });
   expect(none).toMatchObject({ best: undefined, recipe: undefined, metric: 'sqnr', minSqnr: 300 });
@@ -80,7 +83,7 @@ const EXAMPLES: readonly [path: string, example: RegExp, imports: string][] = [
   ],
 ];
 
-test.each(EXAMPLES)('the example of %s runs as it stands', (path, example, imports) => {
+test.each(EXAMPLES)('the example of %s runs unchanged', (path, example, imports) => {
   const cwd = folder();
   const text = example.exec(readFileSync(join(ROOT, path), 'utf8'))?.[1] ?? '';
   mkdirSync(join(cwd, 'node_modules'));

@@ -1,4 +1,4 @@
-/** What is written loads in transformers.js itself, by the name of its dtype, and computes what the model computed. */
+/** The written files load in transformers.js by dtype, and compute what the model computes. */
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { type Child, startChild } from '../../../support/child.ts';
 import { openRuntime, type Runtime } from '../../../support/runtimes.ts';
 import { CONFIGS, decoderSpec, encoderSpec } from '../../../support/transformers.ts';
 
-/** What is asked of transformers.js. */
+/** A request to transformers.js. */
 interface Request {
   readonly folder: string;
   readonly dtype: string;
@@ -36,7 +36,7 @@ const ids = (of: (id: number) => number): Tensor =>
     [ROWS.length, 8],
   );
 const FEEDS = { input_ids: ids((id) => id), attention_mask: ids(() => 1), token_type_ids: ids(() => 0) };
-/** What the dtypes keep of models whose weights are noise; trained ones keep more. */
+/** The SQNR that each dtype keeps for models with random weights; trained ones keep more. */
 const LEAST: { readonly [dtype in VariantDtype]: number } = {
   fp32: 120,
   fp16: 50,
@@ -97,13 +97,13 @@ describe.each([
       float = await ask(input, 'fp32', kind);
     });
 
-    test.each(VARIANT_DTYPES)('%s is loaded by transformers.js, and gives what float gives', async (dtype) => {
+    test.each(VARIANT_DTYPES)('%s is loaded by transformers.js, and computes the same as float', async (dtype) => {
       const found = await ask(output, dtype, kind);
       expect(sqnr(float.outputs, found.outputs)).toBeGreaterThan(LEAST[dtype]);
       if (dtype === 'fp32') expect(found.text).toEqual(float.text);
     });
 
-    test('config.json tells how many data files each has', async () => {
+    test('config.json gives the number of data files of each model', async () => {
       const config = JSON.parse(await readFile(join(output, 'config.json'), 'utf8')) as Record<string, unknown>;
       const there = await readdir(join(output, 'onnx'));
       const told = (config['transformers.js_config'] ?? {}) as { use_external_data_format?: Record<string, number> };

@@ -1,4 +1,4 @@
-/** Which files are made, kept, copied and refused. */
+/** Which files are written, kept, copied and refused. */
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-/** With a number and an order that a program would not write back. */
+/** With number formatting and key order that re-encoding would lose. */
 const CONFIG = '{\n    "eps": 1.0e-12,\n  "model_type":"bert"\n}\n';
 const rename = { 'decoder_model_merged.onnx': decoderSpec() };
 
@@ -39,7 +39,7 @@ const states = ({ files }: VariantsReport): string[] =>
   files.map((one) => `${one.path.slice(output.length + 1)} ${one.status}`);
 const textOf = (name: string): Promise<string> => readFile(join(output, name), 'utf8');
 
-test('every float model of the folder has a file of each dtype; variants of others are no models', async () => {
+test('every float model of the folder gets a file per dtype; existing variants do not count as models', async () => {
   for (const [name, spec] of Object.entries(rename)) await add(name, buildModel(spec));
   await add('encoder_model_fp16.onnx', 'of somebody else');
   const made = await run({ dtypes: ['q4', 'q8', 'fp32', 'q8'] });
@@ -57,7 +57,7 @@ test('every float model of the folder has a file of each dtype; variants of othe
   }
 });
 
-test('the rest of the folder is copied, but for weights of other programs', async () => {
+test('the rest of the folder is copied, except weights of other frameworks', async () => {
   await add('tokenizer.json', '{}');
   await add('pytorch_model.bin', 'weights');
   await add('.hidden', '');
@@ -66,7 +66,7 @@ test('the rest of the folder is copied, but for weights of other programs', asyn
   expect(await textOf('config.json')).toBe(CONFIG);
 });
 
-test('a second run keeps what the first one made; other bytes, or another way, are refused until told', async () => {
+test('a second run keeps the files of the first; other bytes or options are refused without --force', async () => {
   await run();
   expect(states(await run())).toEqual(['onnx/encoder_model_quantized.onnx kept']);
   expect((await run({ externalData: true })).failures).toMatchObject([{ code: 'exists' }]);
@@ -77,7 +77,7 @@ test('a second run keeps what the first one made; other bytes, or another way, a
   expect(states(await run({ overwrite: true }))).toEqual(['onnx/encoder_model_quantized.onnx written']);
 });
 
-test('data files of a file that was replaced are gone, and config.json follows', async () => {
+test('data files of a replaced file are removed, and config.json is updated', async () => {
   await run({ externalData: true, chunkBytes: 20_000 });
   const before = (await readdir(join(output, 'onnx'))).length;
   expect(before).toBeGreaterThan(3);
@@ -91,7 +91,7 @@ test('data files of a file that was replaced are gone, and config.json follows',
   });
 });
 
-test('a file that is no model says so, and keeps no other from being made', async () => {
+test('a file that is not a model gives an error, and does not stop the others', async () => {
   await add('broken.onnx', 'no model');
   const made = await run();
   expect(states(made)).toEqual(['onnx/encoder_model_quantized.onnx written']);
@@ -99,7 +99,7 @@ test('a file that is no model says so, and keeps no other from being made', asyn
   expect(made.failures[0]?.message).toContain(join(input, 'broken.onnx'));
 });
 
-test('a model without a weight to make smaller is written as it is: a model needs a file of each part', async () => {
+test('a model without weights to compress is copied, because every part of a model needs a file', async () => {
   const x = { x: f32([1, 4]) };
   await add(
     'embed.onnx',
@@ -112,7 +112,7 @@ test('a model without a weight to make smaller is written as it is: a model need
   expect(made.notes).toHaveLength(2);
 });
 
-test('in the folder itself the float model is the one that is there', async () => {
+test('in the same folder, the existing float model is used', async () => {
   output = input;
   await mkdir(join(input, 'onnx'));
   await writeFile(join(input, 'onnx/model.onnx'), buildModel(encoderSpec(3)));
@@ -122,7 +122,7 @@ test('in the folder itself the float model is the one that is there', async () =
   expect([made.copied, made.failures]).toEqual([[], []]);
 });
 
-test('the model card keeps what it says, and rows of files that are not made now', async () => {
+test('the model card keeps its text, and rows of files that are not written now', async () => {
   await add('README.md', '---\nlicense: mit\n---\n# Mine\n');
   await run();
   const first = await textOf('README.md');
@@ -136,7 +136,7 @@ test('the model card keeps what it says, and rows of files that are not made now
   expect(second.match(/<!-- onnx-compress variants -->/g)).toHaveLength(1);
 });
 
-test('each file is run beside the float model', async () => {
+test('each file is compared with the float model', async () => {
   const made = await run({ dtypes: ['fp32', 'q8'], check: true });
   expect(made.files.map((one) => one.output)).toEqual(['last_hidden_state', 'last_hidden_state']);
   expect(made.files[0]?.sqnr).toBe(Number.POSITIVE_INFINITY);
@@ -144,7 +144,7 @@ test('each file is run beside the float model', async () => {
   expect(made.data).toBe('random inputs, seed 0');
 });
 
-test('a dry run tells sizes and writes nothing', async () => {
+test('a dry run reports sizes and writes nothing', async () => {
   const planned = await run({ dryRun: true });
   expect(states(planned)).toEqual(['onnx/encoder_model_quantized.onnx planned']);
   await expect(stat(output)).rejects.toThrow('ENOENT');
@@ -159,7 +159,7 @@ test('a dry run refuses what the run would', async () => {
   expect((await run({ dryRun: true, overwrite: true })).failures).toEqual([]);
 });
 
-test('a file that another version made is made again', async () => {
+test('a file made by another version is made again', async () => {
   await run();
   const path = join(output, 'onnx/encoder_model_quantized.onnx');
   const model = await readModel(path);
@@ -173,7 +173,7 @@ test('a file that another version made is made again', async () => {
   expect(file?.status).toBe('written');
 });
 
-test('a single file that is called as a variant is no float model', async () => {
+test('a single file named like a variant does not count as a float model', async () => {
   await add('model_q4.onnx', buildModel(encoderSpec()));
   const alone = variants(join(input, 'model_q4.onnx'), { output, check: false });
   await expect(alone).rejects.toMatchObject({
@@ -182,7 +182,7 @@ test('a single file that is called as a variant is no float model', async () => 
   });
 });
 
-test('more data files than transformers.js takes are refused', async () => {
+test('more data files than transformers.js accepts are refused', async () => {
   const many = Object.fromEntries(
     Array.from({ length: 101 }, (_, at) => [`w${at}`, f32([16, 16], randomFloats([16, 16], at))] as const),
   );
@@ -225,7 +225,7 @@ test('a folder without a model is refused', async () => {
 
 const statuses = ({ files }: VariantsReport): string[] => files.map((one) => one.status);
 
-test('a second run keeps all files, in the folder of the model too, and of the repository that was made', async () => {
+test("a second run keeps all files, also in the model's folder and in the written repository", async () => {
   const dtypes = ['fp32', 'q8'];
   for (const again of [input, output]) {
     const first = await variants(input, { output: again, dtypes, check: false });
@@ -237,7 +237,7 @@ test('a second run keeps all files, in the folder of the model too, and of the r
   expect([statuses(own), own.failures]).toEqual([['original', 'kept'], []]);
 });
 
-test('a new model in the folder is not taken for the one that was there', async () => {
+test('a new model in the folder is not taken for the earlier one', async () => {
   await variants(input, { output: input, dtypes: ['fp32', 'q8'], check: false });
   await add('encoder_model.onnx', buildModel(encoderSpec(2)));
   const { failures } = await variants(input, { output: input, dtypes: ['fp32', 'q8'], check: false });
@@ -254,7 +254,7 @@ test('a file that another verb has changed is not kept', async () => {
   expect((await run()).failures).toMatchObject([{ code: 'exists' }]);
 });
 
-test('links that lead out of the folder are not copied, and data files of whatever name neither', async () => {
+test('links that lead out of the folder are not copied, and neither are data files of any name', async () => {
   await writeFile(join(folder, 'secret.json'), '{"secret": 1}');
   await symlink(join(folder, 'secret.json'), join(input, 'tokenizer.json'));
   await symlink(join(folder, 'secret.json'), join(input, 'README.md'));
@@ -268,7 +268,7 @@ test('links that lead out of the folder are not copied, and data files of whatev
   expect(await textOf('README.md')).not.toContain('secret');
 });
 
-test('a card that is no UTF-8 stays as it is', async () => {
+test('a model card that is not UTF-8 stays unchanged', async () => {
   const bytes = Buffer.from([0x23, 0x20, 0xe9, 0x0a]);
   await add('README.md', bytes);
   const { failures } = await variants(input, { output: input, dtypes: ['q8'], check: false });
@@ -276,7 +276,7 @@ test('a card that is no UTF-8 stays as it is', async () => {
   expect((await readFile(join(input, 'README.md'))).equals(bytes)).toBe(true);
 });
 
-test('a second run without figures leaves those of the first in the card', async () => {
+test('a second run without figures keeps the figures of the first in the model card', async () => {
   await run({ check: true });
   const card = await textOf('README.md');
   await run({ check: false });
@@ -284,7 +284,7 @@ test('a second run without figures leaves those of the first in the card', async
   expect(card).toMatch(/ dB \|/);
 });
 
-test('a run that makes no file leaves nothing, and what was there before stays', async () => {
+test('a run that makes no file leaves nothing new, and keeps existing files', async () => {
   await writeFile(join(input, 'encoder_model.onnx'), 'broken');
   const deep = join(output, 'a/b');
   expect((await variants(input, { output: deep, dtypes: ['q8'], check: false })).failures).toHaveLength(1);
