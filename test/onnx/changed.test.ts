@@ -49,7 +49,7 @@ test.each(changes)('%s while it is read: writes nothing', async (_, change, mess
   await model.close();
 });
 
-test('replacing the model's own files does not count as a change', async () => {
+test("replacing the model's own files does not count as a change", async () => {
   for (const data of ['external', 'auto', 'embed'] as const) {
     const model = await readModel(path);
     await writeModel(model, path, { overwrite: true, data });
