@@ -1,5 +1,5 @@
 import { isShared } from '../../compute/executor.ts';
-import { intAttribute, isOp } from '../../ir/node.ts';
+import { intAttribute, isOp, type Node } from '../../ir/node.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import type { Losses } from '../../kernels/loss.ts';
 import { weightAxes } from '../../layers/axes.ts';
@@ -25,6 +25,7 @@ import { pays, type Rows } from './pays.ts';
 import { followingAdd, planProduct, writeProduct } from './product.ts';
 import { readerOf, readInstead } from './readers.ts';
 import type { StoredUse } from './storage.ts';
+import { isTerm, readTermInstead, type TermUse, termRows } from './terms.ts';
 
 /** One use rewritten: bytes it added to the model, and what it is now in a few words. */
 export interface Rewritten {
@@ -47,6 +48,8 @@ interface Planned<Weight> {
 interface StoredPlan extends Planned<EncodedIntegers | EncodedHalves> {
   /** Number of leading axes that index rows. */
   readonly rows: number;
+  /** The first axis of those from which `axis` has scales of its own; itself if undefined. */
+  readonly from?: number;
 }
 
 /** A weight whose integers are multiplied or looked up. */
@@ -214,6 +217,7 @@ export class Forms {
   #stored(use: WeightUse): StoredPlan | Skip {
     const { node, held } = use;
     const { dims, dtype } = held.tensor;
+    if (isTerm(use)) return this.#term(use);
     const free = (use.reshaped || use.layer !== undefined || isOp(node, 'Einsum')) && dims.length > 1;
     const out = free ? 0 : weightAxes(use, dims)?.out;
     if (out === undefined) {
@@ -225,6 +229,15 @@ export class Forms {
       readInstead(use, value, bias);
     };
     return { given: this.#given(use), axis: out, emit, rows: 1 };
+  }
+
+  /** A table, converted to float at the start of its graph. */
+  #term(use: TermUse): StoredPlan {
+    const { graph, tensor } = use.held;
+    const emit: StoredPlan['emit'] = (weight) => {
+      readTermInstead(use, this.#emitter.stored(graph, graph.nodes[0] as Node, weight, tensor.dtype));
+    };
+    return { given: this.#given(use), emit, ...termRows(tensor.dims) };
   }
 
   /** A product that computes in float: for a tied table, it uses the table's integers and row scales. */
@@ -268,8 +281,8 @@ export class Forms {
 }
 
 /** The scales of a weight that is converted to float when the model is loaded. */
-function formOf({ axis, rows }: StoredPlan): Pick<StoredForm, 'coarsest' | 'rows'> {
-  return { coarsest: { kind: 'channel', axis }, rows };
+function formOf({ axis, from, rows }: StoredPlan): Pick<StoredForm, 'coarsest' | 'rows'> {
+  return { coarsest: { kind: 'channel', axis, ...(from !== undefined && { from }) }, rows };
 }
 
 /** The name of a stored weight's form in reports. */

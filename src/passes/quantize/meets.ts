@@ -3,12 +3,25 @@ import { bodiesOf, isOp, isStandard, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
 
 /** Operators that move values, or change their sign. */
-const MOVERS = [...RESHAPES, 'Transpose', 'Slice', 'Split', 'Concat', 'Expand', 'Cast', 'Identity', 'Neg', 'Dropout'];
+export const MOVERS: readonly string[] = [
+  ...RESHAPES,
+  'Transpose',
+  'Slice',
+  'Split',
+  'Concat',
+  'Expand',
+  'Cast',
+  'Identity',
+  'Neg',
+  'Dropout',
+];
 /** Operators between a product and a logarithm that do not enlarge small values. */
 const BEFORE_LOG = [
   ...[...MOVERS, 'Clip', 'Add', 'Sum', 'Max', 'Min', 'Relu', 'Abs', 'Sqrt', 'Pow', 'Mul', 'Div', 'Where'],
   ...['ReduceSum', 'ReduceSumSquare', 'ReduceMean', 'ReduceL1', 'ReduceL2', 'ReduceMax', 'AveragePool', 'MaxPool'],
 ];
+/** Operators between an addition to attention scores and their Softmax. */
+const BEFORE_SOFTMAX = [...MOVERS, 'Add', 'Sum', 'Sub', 'Mul', 'Div', 'Where', 'Max', 'Min', 'Clip', 'Tanh'];
 const LOGS = ['Log', 'ReduceLogSum'];
 /** Operators that multiply by weights or by another activation; operators of other domains count too. */
 const PRODUCTS = ['MatMul', 'Gemm', 'Conv', 'ConvTranspose', 'Einsum', 'LSTM', 'GRU', 'RNN', 'MatMulInteger'];
@@ -18,7 +31,12 @@ const NEAR = 16;
 /** The most nodes visited after a table. */
 const FAR = 4096;
 
-const isProduct = (node: Node): boolean => !isStandard(node.domain) || PRODUCTS.some((op) => isOp(node, op));
+const isProduct = (node: Node): boolean => !isStandard(node.domain) || isProductNode(node);
+
+/** Whether a node is a standard operator that multiplies by weights or by another activation. */
+export function isProductNode(node: Node): boolean {
+  return PRODUCTS.some((op) => isOp(node, op));
+}
 
 /** Whether a node computes a logarithm of its input, or of sums of it. */
 export function isLog(node: Node): boolean {
@@ -43,6 +61,11 @@ export function wayToLog(graph: Graph, node: Node): Node[] {
 /** Whether rows of a table reach a product; assumed if too many nodes follow. */
 export function meetsProduct(graph: Graph, gather: Node): boolean {
   return reaches(graph, gather, undefined, isProduct, FAR) !== false;
+}
+
+/** Whether a value goes to a Softmax before any product, as attention scores do. */
+export function meetsSoftmax(graph: Graph, node: Node): boolean {
+  return reaches(graph, node, BEFORE_SOFTMAX, (one) => isOp(one, 'Softmax'), NEAR) !== false;
 }
 
 /**

@@ -12,6 +12,7 @@ import type { StoredForm, StoredWay } from '../../schemes/ways.ts';
 import type { ResolvedOptions } from './options.ts';
 import { isProduct } from './pays.ts';
 import { spend } from './spend.ts';
+import { isTerm } from './terms.ts';
 
 /** A use whose weight is converted to float when the model is loaded, and its coarsest scales. */
 export interface StoredUse extends Pick<StoredForm, 'coarsest' | 'rows'> {
@@ -54,16 +55,30 @@ export async function planStorage(
     const ways = options.unread
       ? predictedWays(tensor, form, name, whole)
       : await measureWays(tensor, form, name, whole);
-    if (ways !== undefined) measured.push({ tensor, ways });
+    if (ways !== undefined) measured.push({ tensor, ways: isTerm(one.use) ? within(ways, one.use.most) : ways });
   }
   const offers = measured.map(({ ways }) => ways.map(({ way: { bytes }, noise }) => ({ bytes, noise })));
   const finite = new Set(measured.map(({ tensor }) => tensor));
-  const room = plainBytes(stored.map(({ use }) => use).filter((use) => finite.has(use.held.tensor)));
+  const weights = stored.map(({ use }) => use).filter((use) => finite.has(use.held.tensor) && !isTerm(use));
+  // The other quantizer leaves tables float: what they save is not spent on weights.
+  const terms = measured.flatMap(({ tensor, ways }) =>
+    isTerm((byTensor.get(tensor) as StoredUse).use) ? Math.min(...ways.map(({ way }) => way.bytes)) : [],
+  );
+  const room = terms.reduce((sum, bytes) => sum + bytes, plainBytes(weights));
   const floats = [...byTensor.keys(), ...others].reduce((sum, { byteLength }) => sum + byteLength, 0);
   const chosen = spend(offers, { room, worth: WORTH / (floats / 100), ruined: RUINED });
   return new Map(
     measured.map(({ tensor, ways }, index) => [tensor, (ways[chosen[index] as number] as MeasuredWay).way]),
   );
+}
+
+/** The ways for a table: the finest integers or better, if these have at most so much noise over signal. */
+function within(ways: readonly MeasuredWay[], most: number): readonly MeasuredWay[] {
+  const best = (some: readonly MeasuredWay[]): MeasuredWay =>
+    some.reduce((best, one) => (one.noise < best.noise ? one : best));
+  const integers = best(ways.filter(({ way }) => way.kind === 'integers'));
+  const found = [integers, ...ways.filter(({ way }) => way.kind !== 'integers')].filter(({ noise }) => noise <= most);
+  return found.length > 0 ? found : [best(ways)];
 }
 
 /**

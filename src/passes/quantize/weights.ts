@@ -24,6 +24,7 @@ import { quantizeRecurrent, recurrentWeights, storedRecurrent } from './recurren
 import { settleReshapes } from './reshapes.ts';
 import { refusal, selectWeights, withFloats } from './select.ts';
 import { planStorage } from './storage.ts';
+import { termsOf } from './terms.ts';
 import { tiedTables } from './tied.ts';
 
 /** Uses whose weights are read ahead: enough to keep every thread busy. */
@@ -68,6 +69,7 @@ export async function quantizeWeights(
     }
   }
   if (options.choosing === true) uses = withoutLarger(model, uses, settling, ledger);
+  uses = [...uses, ...(await termsOf(model, settling, ledger))];
   const leaves = uses.filter((use) => use.layer !== undefined);
   const { settled, note } = withinOpset(model, options);
   if (note !== undefined && uses.some((use) => isProduct(use) && pays(use, options, rows))) notes.push(note);

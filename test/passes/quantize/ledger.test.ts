@@ -235,7 +235,8 @@ describe('what has no form', () => {
       'it reaches MatMul through Reshape, Transpose, which is not supported',
     ],
   ])('names the operator that does something with it: %s', async (_, between, node, detail) => {
-    const { report: found } = await pass(table(between, node), quantize({ minElements: 0 }));
+    // With a scale for each row, a table that is moved before a product is stored.
+    const { report: found } = await pass(table(between, node), quantize({ minElements: 0, perTensor: true }));
     expect(found.skips).toMatchObject([{ weight: 't', opType: node.op, elements: 2048, detail }]);
   });
 });
