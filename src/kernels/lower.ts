@@ -5,11 +5,13 @@ import type { MatrixView } from './products.ts';
 export interface Lower {
   /** The block that starts at this element. The caller knows its size. */
   block(row: number, column: number): MatrixView<Float32Array>;
+  /** What the blocks lie in. */
+  readonly data: Float32Array;
 }
 
 /** A lower triangular matrix that is stored whole. */
 export function wholeLower(data: Float32Array, n: number): Lower {
-  return { block: (row, column) => ({ data, at: row * n + column, stride: n }) };
+  return { data, block: (row, column) => ({ data, at: row * n + column, stride: n }) };
 }
 
 /** The rows and columns of a block. */
@@ -35,6 +37,7 @@ export function packedLower(upper: Float64Array, n: number, blocks: readonly Blo
     at += block.rows * block.columns;
   }
   return {
+    data,
     block(row, column) {
       const found = places.get(row * n + column);
       if (found === undefined) throw new RangeError(`no block begins at ${row}, ${column}`);

@@ -40,7 +40,7 @@ export function whole<T extends Reals>(data: T, columns: number): MatrixView<T> 
 }
 
 /** Up to this length a loop is faster than copying a view, which allocates an object. */
-const SHORT = 512;
+const SHORT = 32;
 
 /** Copies a matrix of this many rows and columns to another one. */
 export function copyMatrix(from: MatrixView, to: MatrixView, rows: number, columns: number): void {

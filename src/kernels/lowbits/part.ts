@@ -37,6 +37,8 @@ export interface Ordered {
   readonly zeros: Uint8Array;
   /** Updated in place. */
   readonly codes: Uint8Array;
+  /** Whether each input has weights that are exactly 0: `[inputs]`. */
+  readonly pruned: Uint8Array;
   /** The error of the codes times the Hessian, once it was requested. */
   readonly pull: Float32Array;
   /** Temporary memory. */
@@ -70,13 +72,16 @@ export class Room {
     const own = <A extends Float32Array | Uint8Array>(all: A): A => all.subarray(0, rows * inputs) as A;
     const [weight, scales, pull, spare, errors, whole] = this.#floats.map(own) as unknown as Floats;
     const [zeros, codes] = this.#bytes.map(own) as [Uint8Array, Uint8Array];
-    const made: Ordered = { bits, rows, inputs, weight, scales, zeros, codes, pull, spare, errors, whole };
+    const pruned = new Uint8Array(inputs);
+    const made: Ordered = { bits, rows, inputs, weight, scales, zeros, codes, pruned, pull, spare, errors, whole };
     for (const { top, bottom, left, right } of tiles(inputs, rows, NEAR, LINE)) {
       for (let place = top; place < bottom; place++) {
         const input = order[place] as number;
         const group = blockOf[input] as number;
         for (let row = left; row < right; row++) {
-          weight[place * rows + row] = part.weight[row * inputs + input] as number;
+          const value = part.weight[row * inputs + input] as number;
+          if (value === 0) pruned[place] = 1;
+          weight[place * rows + row] = value;
           zeros[place * rows + row] = part.zeros[row * blocks + group] as number;
         }
       }
@@ -91,12 +96,14 @@ const FLOATS = 6;
 const BYTES = 2;
 
 /** Copies the scales of blocks to their weights. */
-export function takeScales({ weight, scales }: Ordered, part: Part, order: Uint32Array): void {
+export function takeScales({ weight, scales, pruned }: Ordered, part: Part, order: Uint32Array): void {
   const { rows, blocks, blockOf } = part;
   const ofBlocks = transpose(part.scales, rows, blocks);
-  for (let place = 0, to = 0; place < order.length; place++) {
+  for (let place = 0, to = 0; place < order.length; place++, to += rows) {
     const from = (blockOf[order[place] as number] as number) * rows;
-    for (let row = 0; row < rows; row++, to++) scales[to] = weight[to] === 0 ? 0 : (ofBlocks[from + row] as number);
+    scales.set(ofBlocks.subarray(from, from + rows), to);
+    if (pruned[place] === 0) continue;
+    for (let row = 0; row < rows; row++) if (weight[to + row] === 0) scales[to + row] = 0;
   }
 }
 

@@ -25,7 +25,7 @@ export interface Swept {
    * The cost of the codes, `(w − q) H (w − q)ᵀ`. `W − Q = ELᵀ` with the errors E, so it is the sum of their squares.
    */
   readonly costs: Float64Array;
-  /** The sums of the errors times {@link SweepOptions.beside}; zeros without it. */
+  /** The sums of the errors times {@link SweepOptions.beside}; the costs without it. */
   readonly products: Float64Array;
 }
 
@@ -67,19 +67,40 @@ export function* sweep(
       yield* passOn(strip, [span, around(0, inputs)], sums);
     }
     const made = errors.data.subarray(0, (span.end - first) * rows);
-    addProducts(swept.costs, made, made);
-    if (beside !== undefined) addProducts(swept.products, made, beside.subarray(first * rows, span.end * rows));
+    addProducts(swept, made, beside?.subarray(first * rows, span.end * rows) ?? made);
     keep?.set(made, first * rows);
   }
   return swept;
 }
 
-/** Adds the products of two matrices `[inputs, rows]`, element by element, to the sum of each row. */
-function addProducts(sums: Float64Array, left: Float32Array, right: Float32Array): void {
-  const rows = sums.length;
-  for (let at = 0; at < left.length; ) {
-    for (let row = 0; row < rows; row++, at++) {
-      sums[row] = (sums[row] as number) + (left[at] as number) * (right[at] as number);
+/** Adds the squares of errors `[inputs, rows]`, and their products with `beside`, to the sums of each row. */
+function addProducts({ costs, products }: Swept, made: Float32Array, beside: Float32Array): void {
+  const rows = costs.length;
+  let at = 0;
+  // Four inputs at once, added one after the other: the sums are read and written a quarter as often.
+  for (; at + 3 * rows < made.length; at += 4 * rows) {
+    for (let row = 0, p = at; row < rows; row++, p++) {
+      const q = p + rows;
+      const r = q + rows;
+      const s = r + rows;
+      const w = made[p] as number;
+      const x = made[q] as number;
+      const y = made[r] as number;
+      const z = made[s] as number;
+      costs[row] = (costs[row] as number) + w * w + x * x + y * y + z * z;
+      products[row] =
+        (products[row] as number) +
+        w * (beside[p] as number) +
+        x * (beside[q] as number) +
+        y * (beside[r] as number) +
+        z * (beside[s] as number);
+    }
+  }
+  for (; at < made.length; at += rows) {
+    for (let row = 0; row < rows; row++) {
+      const one = made[at + row] as number;
+      costs[row] = (costs[row] as number) + one * one;
+      products[row] = (products[row] as number) + one * (beside[at + row] as number);
     }
   }
 }

@@ -36,6 +36,8 @@ export interface Checkpoint {
   readonly place: number;
   /** Whether the nodes before it are unchanged, and the values can be computed from it. */
   reaches(model: Model, values: readonly string[]): boolean;
+  /** Whether a tensor of its samples is one that it will give again. All others are the caller's. */
+  holds(tensor: FeedTensor): boolean;
   samples(): AsyncIterable<Sample>;
   close(): Promise<void>;
 }
@@ -77,6 +79,7 @@ export class Recorder {
   readonly #scratch: ScratchFile = scratchFile();
   readonly #kept: (() => Promise<Sample>)[] = [];
   readonly #given = new Map<string, ValueInfo>();
+  readonly #held = new Set<FeedTensor>();
   #bytes = 0;
   #failed = false;
   #finished = false;
@@ -96,6 +99,11 @@ export class Recorder {
   /** Whether further samples are useful. */
   get open(): boolean {
     return !this.#failed;
+  }
+
+  /** Whether it keeps this tensor in memory. */
+  holds(tensor: FeedTensor): boolean {
+    return this.#held.has(tensor);
   }
 
   /** @param value - returns values of this sample, fed or computed */
@@ -127,12 +135,13 @@ export class Recorder {
   async finish(): Promise<Checkpoint | undefined> {
     if (this.#failed || this.#kept.length === 0) return undefined;
     this.#finished = true;
-    const kept = this.#kept;
+    const [kept, held] = [this.#kept, this.#held];
     const leaves = leavesBefore(this.#model, this.values);
     return {
       given: this.#given,
       place: this.#place,
       reaches: (model, wanted) => isCut(model, wanted, this.#given) && same(leaves, leavesBefore(model, this.values)),
+      holds: (tensor) => held.has(tensor),
       async *samples() {
         for (const read of kept) yield await read();
       },
@@ -159,7 +168,10 @@ export class Recorder {
   }
 
   async #keep(tensor: FeedTensor): Promise<() => Promise<FeedTensor>> {
-    if (this.#bytes <= this.#limits.held) return fromMemory(tensor);
+    if (this.#bytes <= this.#limits.held) {
+      this.#held.add(tensor);
+      return fromMemory(tensor);
+    }
     const { dtype, dims, data } = tensor;
     return fromFile(
       dtype,

@@ -1,5 +1,6 @@
 import { batches } from '../../activations/batches.ts';
 import type { Model } from '../../ir/model.ts';
+import { letGo } from '../../kernels/letGo.ts';
 import type { DataSet, FeedTensor } from '../data/types.ts';
 import { runOne } from '../runtime/session.ts';
 import type { HandedOut } from './branches.ts';
@@ -11,7 +12,7 @@ import type { Tally } from './tally.ts';
 import { openTapped, tapSizes } from './tap.ts';
 
 /** Where samples come from: the data, or a checkpoint, whose values are fed in place of the inputs. */
-export type Start = Pick<DataSet, 'samples' | 'description'> & Partial<Pick<Checkpoint, 'given' | 'place'>>;
+export type Start = Pick<DataSet, 'samples' | 'description'> & Partial<Pick<Checkpoint, 'given' | 'place' | 'holds'>>;
 
 /** What to run, and from where. */
 export interface Run {
@@ -88,6 +89,8 @@ export async function look(run: Run, { values, tallies, passes }: Chunk, later: 
         const value = (name: string): FeedTensor | undefined => own(sample.feeds, name) ?? own(given, name);
         for (const { key, name } of values) await show(tallies.get(key) ?? [], key, value(name), seen, pass);
         if (pass === 0) await recorder?.add(sample, value);
+        const made = [...Object.values(given), ...(start.holds === undefined ? [] : Object.values(sample.feeds))];
+        for (const one of made) if (recorder?.holds(one) !== true && start.holds?.(one) !== true) letGo(one.data);
         seen++;
         progress.ran(seen, more);
       }

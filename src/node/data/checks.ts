@@ -1,6 +1,7 @@
 import { CompressError } from '../../errors.ts';
 import { elementCount } from '../../ir/dtype.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
+import { allFinite } from '../../kernels/narrow.ts';
 import type { Column } from './column.ts';
 import { canConvert } from './convert.ts';
 import type { FeedData } from './types.ts';
@@ -60,6 +61,7 @@ interface Taken {
 export function checkFinite(data: FeedData, { dtype, dims, axis, start }: Taken, where: string): void {
   if (dtype !== 'float32' && dtype !== 'float64') return;
   const values = data as Float32Array;
+  if (allFinite(values)) return;
   const at = values.findIndex((value) => !Number.isFinite(value));
   if (at < 0) return;
   const inner = elementCount(dims.slice((axis ?? 0) + 1));

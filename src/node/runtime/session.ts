@@ -3,8 +3,8 @@ import { availableParallelism } from 'node:os';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { CompressError } from '../../errors.ts';
 import type { ValueInfo } from '../../ir/graph.ts';
+import { letGo } from '../../kernels/letGo.ts';
 import type { FeedData, FeedTensor, Sample } from '../data/types.ts';
-import { letGo } from './letGo.ts';
 import { firstLine, loadRuntime, type Runtime } from './load.ts';
 
 /** How far ONNX Runtime optimizes a graph before it runs it. */

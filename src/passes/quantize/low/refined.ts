@@ -3,6 +3,7 @@ import { passingResults, ResultLine } from '../../../activations/results.ts';
 import type { Model } from '../../../ir/model.ts';
 import type { Tensor } from '../../../ir/tensor.ts';
 import { decibels } from '../../../kernels/decibels.ts';
+import { letGo } from '../../../kernels/letGo.ts';
 import { Room, refineBy, sweptCost } from '../../../kernels/lowbits/gptq.ts';
 import { type Hessian, prepareBy } from '../../../kernels/lowbits/hessian.ts';
 import { once } from '../../../kernels/once.ts';
@@ -63,6 +64,8 @@ export async function refinedCodes(
       if (found !== undefined && found.choice !== choice) changed.set(tensor, found.choice);
       onLayer?.(++done, total);
     }
+    const used = sums && (await hessian());
+    for (const memory of used === undefined ? [] : [used.ordered, used.factor.data]) letGo(memory);
     if (sums !== undefined) activations.reuse?.(sums.sums);
   }
   // Not all weights have observable activations.
