@@ -39,7 +39,7 @@ export function sortable<Row>(
   const lines = new Map(rows.map((row) => [row, lineOf(columns, row, detail === undefined ? undefined : choose)]));
   let [order, chosen, wanted, all]: [readonly Row[], Row | undefined, string, boolean] = [rows, undefined, '', false];
   const more = element('button', { type: 'button', class: 'more' }, `Show all ${rows.length} rows`);
-  const told = element('span', { class: 'soft', role: 'status' });
+  const rowCount = element('span', { class: 'soft', role: 'status' });
 
   /** Puts the lines that are to be seen in their order, the detail below its row. */
   function place(): void {
@@ -47,7 +47,8 @@ export function sortable<Row>(
     const seen = all || wanted !== '' ? found : found.slice(0, SHOWN);
     body.replaceChildren(...seen.flatMap((row) => [lines.get(row) as HTMLElement, ...(row === chosen ? [below] : [])]));
     more.hidden = seen.length === found.length;
-    told.textContent = seen.length === rows.length ? `${rows.length} rows` : `${seen.length} of ${rows.length} rows`;
+    rowCount.textContent =
+      seen.length === rows.length ? `${rows.length} rows` : `${seen.length} of ${rows.length} rows`;
   }
   function choose(row: Row): void {
     chosen = chosen === row ? undefined : row;
@@ -98,7 +99,7 @@ export function sortable<Row>(
   if (top !== undefined && detail !== undefined) choose(top);
   const table = element('table', {}, element('thead', {}, element('tr', {}, ...heads)), body);
   const sorting = element('label', { class: 'sorting soft' }, 'sort by ', select);
-  const tools = rows.length < SEARCHED ? [] : [search, sorting, told];
+  const tools = rows.length < SEARCHED ? [] : [search, sorting, rowCount];
   return element(
     'div',
     {},

@@ -81,12 +81,12 @@ export async function main(given: readonly string[]): Promise<void> {
 
 /** Prints errors, each message once: a failing standard output is reported by the stream and by its writer. */
 function reporter(argv: readonly string[], color: boolean): (cause: unknown) => void {
-  const told = new Set<string>();
+  const printed = new Set<string>();
   return (cause) => {
     const known = knownError(cause);
     const { message } = known ?? (cause instanceof Error ? cause : new Error(String(cause)));
-    if (told.has(message)) return;
-    told.add(message);
+    if (printed.has(message)) return;
+    printed.add(message);
     tell(cause, known, argv, color);
   };
 }

@@ -45,9 +45,9 @@ function* blockCholesky(a: Float64Array, n: number): Products<Float64Array[] | u
     const width = Math.min(SIDE, n - start);
     const end = start + width;
     const column = (row: number): MatrixView => ({ data: a, at: row * n + start, stride: n });
-    const turned = transposed({ data: a, at: start * n, stride: n }, width, start, transposedRoom);
+    const panel = transposed({ data: a, at: start * n, stride: n }, width, start, transposedRoom);
     yield {
-      ...{ into: column(start), left: { data: a, at: start * n, stride: n }, right: whole(turned, width) },
+      ...{ into: column(start), left: { data: a, at: start * n, stride: n }, right: whole(panel, width) },
       ...{ rows: n - start, depth: start, columns: width, sign: -1 },
     };
     const block = copied(column(start), width, width);

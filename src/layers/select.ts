@@ -105,16 +105,16 @@ function integerSkip(graph: Graph, node: Node, given: string): Skip | undefined 
   const { scope, name, producer } = makerOf(graph, given, PASSED);
   if (producer !== undefined && isOp(producer, 'DequantizeLinear')) {
     const [integers = ''] = producer.inputs;
-    const behind = makerOf(scope, integers, [...PASSED, 'Slice']);
-    if (behind.held !== undefined) {
+    const source = makerOf(scope, integers, [...PASSED, 'Slice']);
+    if (source.held !== undefined) {
       const weight = integersAt(scope, producer, 0)?.weight;
       const from = 'a DequantizeLinear';
       const detail = `its weight is the output of ${weight === undefined ? from : `${from} of ${weight.scheme.name}`}`;
-      return skip(node, given, sizeOf(behind.held), 'already_quantized', detail);
+      return skip(node, given, sizeOf(source.held), 'already_quantized', detail);
     }
-    const quantize = behind.producer;
+    const quantize = source.producer;
     const float = quantize !== undefined && isOp(quantize, 'QuantizeLinear') ? quantize.inputs[0] : undefined;
-    const held = float === undefined ? undefined : traceBack(behind.scope, float)?.held;
+    const held = float === undefined ? undefined : traceBack(source.scope, float)?.held;
     return held && skipHeld(node, held, 'already_quantized', 'QuantizeLinear and DequantizeLinear follow it');
   }
   const unpacked = producer === undefined ? undefined : unpackedSkip(scope, node, name);
@@ -162,23 +162,23 @@ export function weightUses(model: Model, opTypes: readonly string[]): { uses: We
   const uses: WeightUse[] = [];
   const skips: Skip[] = [];
   const wanted = new Set(opTypes);
-  const told = new Map<Graph, Set<string>>();
+  const reportedIn = new Map<Graph, Set<string>>();
   for (const { graph, node } of model.nodes()) {
     const found = weightOf(graph, node);
     if (found === undefined) continue;
     if ('reason' in found)
-      skips.push(...[found, ...otherWeights(graph, node)].filter((one) => isNew(told, graph, one)));
+      skips.push(...[found, ...otherWeights(graph, node)].filter((one) => isNew(reportedIn, graph, one)));
     else if (wanted.has(node.opType)) uses.push(found);
   }
   return { uses, skips };
 }
 
 /** Whether this weight was not reported yet with the same reason. */
-function isNew(told: Map<Graph, Set<string>>, graph: Graph, { weight, detail }: Skip): boolean {
+function isNew(reportedIn: Map<Graph, Set<string>>, graph: Graph, { weight, detail }: Skip): boolean {
   let scope = graph;
   while (scope.parent !== undefined && !scope.defines(weight)) scope = scope.parent;
-  const own = told.get(scope) ?? new Set();
-  told.set(scope, own);
+  const own = reportedIn.get(scope) ?? new Set();
+  reportedIn.set(scope, own);
   const key = `${weight}\n${detail}`;
   return !own.has(key) && own.add(key).size > 0;
 }

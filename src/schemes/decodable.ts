@@ -165,10 +165,10 @@ export function sourceHalf(graph: Graph, value: string): Decodable | undefined {
   const tensor = graph.constant(cast.inputs[0] ?? '')?.tensor;
   if (tensor === undefined || to === undefined || !isFloat(to) || !isHalf(tensor.dtype)) return undefined;
   const { dtype, dims } = tensor;
-  const [reals, turned] = [realsOf(tensor), swappedReals(tensor)];
-  if (reals === undefined || turned === undefined) return undefined;
+  const [reals, swappedData] = [realsOf(tensor), swappedReals(tensor)];
+  if (reals === undefined || swappedData === undefined) return undefined;
   const scheme = { name: dtype, sharing: 'with a Cast', bits: bitsOf(dtype), symmetric: true };
-  return { scheme, parts: [tensor], dims, dtype: to, reals, swapped: turned };
+  return { scheme, parts: [tensor], dims, dtype: to, reals, swapped: swappedData };
 }
 
 /** A tensor with the same bytes, reinterpreted with another type and dims. */

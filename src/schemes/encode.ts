@@ -67,7 +67,7 @@ async function rangeOf(given: Given, granularity: Granularity): Promise<Range | 
   }
   // Ranges do not need the transposed matrix: channels of one axis of `[a, b]` are channels of the other axis of `[b,
   // a]`.
-  const layout = layoutOf(transposed && granularity.kind === 'channel' ? turned(spread) : spread);
+  const layout = layoutOf(transposed && granularity.kind === 'channel' ? swappedLine(spread) : spread);
   const where = streamable(given);
   if (where !== undefined && (await worthStreaming(elementCount(tensor.dims)))) {
     const { rangeOfStored } = await linear();
@@ -83,7 +83,7 @@ function layoutOf({ outer, length, inner }: Line): ChannelLayout {
   return { outer, channels: length, inner };
 }
 
-function turned({ outer, length, inner }: Line): Line {
+function swappedLine({ outer, length, inner }: Line): Line {
   return { outer: inner, length, inner: outer };
 }
 

@@ -54,13 +54,13 @@ export async function writeMultipliers(
   );
   const products = write.node('Gather', [table, write.node('Add', [codes, rows])]);
   const row = blocks * block;
-  const turned = batchedDims(dims) ?? (outFirst ? [outputs, inputs] : [inputs, outputs]);
-  const whole = row === inputs ? turned : outFirst ? [outputs, row] : [row, outputs];
+  const storedDims = batchedDims(dims) ?? (outFirst ? [outputs, inputs] : [inputs, outputs]);
+  const whole = row === inputs ? storedDims : outFirst ? [outputs, row] : [row, outputs];
   const all = write.reshape(products, whole);
   const cut = row === inputs ? all : write.first(all, inputs, outFirst ? 1 : 0);
-  const integers = row === inputs || turned.length === 2 ? cut : write.reshape(cut, turned);
-  const scheme = integerScheme('int8', { kind: 'channel', axis: outFirst ? 0 : turned.length - 1 });
-  const decoded = { ...data, name: integers, dtype: 'int8' as const, dims: turned };
+  const integers = row === inputs || storedDims.length === 2 ? cut : write.reshape(cut, storedDims);
+  const scheme = integerScheme('int8', { kind: 'channel', axis: outFirst ? 0 : storedDims.length - 1 });
+  const decoded = { ...data, name: integers, dtype: 'int8' as const, dims: storedDims };
   return { weight: { scheme, data: decoded, scale }, added: tensors.added };
 }
 
@@ -146,9 +146,9 @@ export async function writeInt8(
   const { shape, of } = low;
   const { outputs, inputs, bits } = shape;
   const tensors = new Tensors(low, graph);
-  const turned = batchedDims(dims) ?? [inputs, outputs];
-  const data = await tensors.data('int8', turned, (codes) => inputsFirst(plain(codes), middleOf(bits)));
+  const storedDims = batchedDims(dims) ?? [inputs, outputs];
+  const data = await tensors.data('int8', storedDims, (codes) => inputsFirst(plain(codes), middleOf(bits)));
   const scale = await tensors.add(nameFor(graph, of, 'scale'), 'float32', [outputs], (codes) => codes.scales);
-  const scheme = integerScheme('int8', { kind: 'channel', axis: turned.length - 1 });
+  const scheme = integerScheme('int8', { kind: 'channel', axis: storedDims.length - 1 });
   return { weight: { scheme, data, scale }, added: tensors.added };
 }

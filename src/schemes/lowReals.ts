@@ -32,8 +32,8 @@ export async function writeFolded(low: LowWeight, { graph, anchor }: Place, lyin
     packedIn(codes, outFirst ? 'outputs' : 'inputs'),
   );
   const spread = outFirst ? [outputs, blocks, 1] : [blocks, 1, outputs];
-  const turned = <T extends Float32Array | Uint8Array>(of: T): T => (outFirst ? of : blocksFirst(of, outputs));
-  const [, scales] = await tensors.scales(spread, anchor, (codes) => turned(codes.scales));
+  const ordered = <T extends Float32Array | Uint8Array>(of: T): T => (outFirst ? of : blocksFirst(of, outputs));
+  const [, scales] = await tensors.scales(spread, anchor, (codes) => ordered(codes.scales));
   const write = new Unpacking(graph, anchor, of);
   const middle = write.shared(`middle_${bits}`, (name) =>
     constant(name, 'float32', [], Float32Array.of(middleOf(bits))),
@@ -43,7 +43,7 @@ export async function writeFolded(low: LowWeight, { graph, anchor }: Place, lyin
     : write.cast(
         (
           await tensors.add(nameFor(graph, of, 'zeroPoint'), 'uint8', spread, (codes) =>
-            turned(codes.zeros as Uint8Array),
+            ordered(codes.zeros as Uint8Array),
           )
         ).name,
         'float32',

@@ -20,13 +20,13 @@ export async function runAll(
 ): Promise<void> {
   const early = new Map<number, Outcome>();
   let next = 0;
-  let told = 0;
+  let reported = 0;
   const work = async (worker: TaskWorker): Promise<void> => {
     for (let index = next++; index < tasks.length; index = next++) {
       early.set(index, await worker.run(tasks[index] as Task));
-      for (let one = early.get(told); one !== undefined; one = early.get(told)) {
-        early.delete(told);
-        done(one, told++);
+      for (let one = early.get(reported); one !== undefined; one = early.get(reported)) {
+        early.delete(reported);
+        done(one, reported++);
       }
     }
   };

@@ -49,7 +49,7 @@ export async function runMany(
       ? await pairsOf(reference, other)
       : await jobsFor(verb, values, models, writes);
   const weights = await weightsOf(jobs);
-  const apart = values.embed || values.externalData ? new Set() : clashing(jobs, weights);
+  const external = values.embed || values.externalData ? new Set() : clashing(jobs, weights);
   const columns = { stdout: columnsOf(streams.stdout), stderr: columnsOf(streams.stderr) };
   const csv = values.format === 'csv';
   const nameless = values.graph === true && values.format !== 'md';
@@ -64,7 +64,7 @@ export async function runMany(
     const own = await told.valuesFor(job.input);
     refuseOneRecipe(values, told);
     const asJson = row === undefined || json || !text;
-    const data = apart.has(job) ? { externalData: true } : {};
+    const data = external.has(job) ? { externalData: true } : {};
     tasks.push({ verb, colors, columns, values: { ...own, ...kept, ...data, ...unnamed, ...job.given, json: asJson } });
   }
   const targets = jobs.flatMap(({ given }) => [(given as Values).output, (given as Values).report]);

@@ -86,8 +86,8 @@ function rowOf(changes: readonly Change[], compared: WeightChange | undefined): 
   // A pass counts all elements, a sample does not.
   const share = values && shareOf(values.zerosAfter, values.elements);
   const counted = last.zeros === undefined ? undefined : shareOf(last.zeros, elements);
-  const told = changes.length === 1 ? last.sqnr : undefined;
-  const sqnr = whole ? values.sqnr : (told ?? values?.sqnr);
+  const reported = changes.length === 1 ? last.sqnr : undefined;
+  const sqnr = whole ? values.sqnr : (reported ?? values?.sqnr);
   const forms = changes.map(({ form, zeros, instead }) => {
     const now = form ?? (zeros === undefined ? 'changed' : 'pruned');
     return instead === undefined ? now : `${now} (${instead.detail})`;

@@ -49,9 +49,9 @@ async function folderTarget(args: TuneValues, { files }: Subject, output: string
   return {
     write: async (stepsFor, streams) => {
       const weights = await weightsOf(jobs);
-      const apart = args.embed || args.externalData ? new Set() : clashing(jobs, weights);
+      const external = args.embed || args.externalData ? new Set() : clashing(jobs, weights);
       for (const job of jobs) {
-        const data = apart.has(job) ? { externalData: true } : {};
+        const data = external.has(job) ? { externalData: true } : {};
         await pipe(
           { ...commonOf(args), ...data, model: job.input, output: job.output },
           streams,

@@ -83,8 +83,8 @@ export function chooseCodes(
   const [along, across] = outFirst ? [inputs, 1] : [1, outputs];
   const size = [room.input, outputs, inputs, along, across, block, bits] as const;
   const packed = 'packed' in form;
-  const turned = packed && form.order === 'inputs';
-  const lying: readonly [number, number] = turned ? [1, outputs] : [room.bytesFor(band.inputs.length), 1];
+  const transposed = packed && form.order === 'inputs';
+  const lying: readonly [number, number] = transposed ? [1, outputs] : [room.bytesFor(band.inputs.length), 1];
   const stride = Math.ceil(band.inputs.length / block);
   const first = tile.inputs.start - band.inputs.start;
   const [scale, zero] = [room.scale + (4 * first) / block, symmetric ? 0 : room.zero + first / block];

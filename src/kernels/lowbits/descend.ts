@@ -25,7 +25,7 @@ export function* descend(own: Ordered, { ordered: matrix }: Pick<Hessian, 'order
       const span = around(first, SPAN);
       // What the columns of `from` ask of those of `to`.
       const ask = (count: number, from: Run, to: Run): Products<void> =>
-        told(count, {
+        reported(count, {
           into: { ...pull, at: to.start * rows },
           left: { data: matrix, at: to.start * inputs + from.start, stride: inputs },
           right: { ...changes, at: (from.start - first) * rows },
@@ -58,6 +58,6 @@ export function* descend(own: Ordered, { ordered: matrix }: Pick<Hessian, 'order
 }
 
 /** A product with `count` factors that are not 0. */
-function* told(count: number, product: Product): Products<void> {
+function* reported(count: number, product: Product): Products<void> {
   if (count > 0 && product.rows > 0) yield product;
 }

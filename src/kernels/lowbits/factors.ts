@@ -71,8 +71,8 @@ export class FactorRow {
     const step = fround(fraction / most);
     let total = 0;
     for (const [index, size] of this.#sizes.entries()) {
-      const apart = fround(fround(factorOf(size, fraction, most) * step) - size);
-      total = fround(total + fround((this.#squares[index] as number) * fround(apart * apart)));
+      const distance = fround(fround(factorOf(size, fraction, most) * step) - size);
+      total = fround(total + fround((this.#squares[index] as number) * fround(distance * distance)));
     }
     return total;
   }

@@ -20,7 +20,7 @@ export interface Wanted extends BlockForm, MatrixShape {
 export type Allocate = (bytes: number) => { readonly buffer: ArrayBuffer | SharedArrayBuffer; readonly offset: number };
 
 /** Memory for codes that are not computed yet. */
-export function roomForCodes(wanted: Wanted, allocate: Allocate = apart): Codes | PackedCodes {
+export function roomForCodes(wanted: Wanted, allocate: Allocate = ownBuffer): Codes | PackedCodes {
   const { bits, block, symmetric, half, outputs, inputs, order } = wanted;
   const total = outputs * blocksIn(wanted);
   const floats = (length: number): Float32Array => {
@@ -46,7 +46,7 @@ export function roomForCodes(wanted: Wanted, allocate: Allocate = apart): Codes 
 }
 
 /** Each array gets its own buffer, so that none keeps the others alive. */
-function apart(bytes: number): { readonly buffer: ArrayBuffer; readonly offset: number } {
+function ownBuffer(bytes: number): { readonly buffer: ArrayBuffer; readonly offset: number } {
   return { buffer: new ArrayBuffer(bytes), offset: 0 };
 }
 

@@ -99,13 +99,13 @@ export async function calibrate(
     const answers = await activations.measure(model, requests);
     const found = keys.map((key, index): Found => [key, answers[index] as RangeAnswer]);
     const ranges = new Map(found.flatMap(([key, { range }]) => (range === undefined ? [] : [[key, range]])));
-    const told = figures.flatMap((key, index) => {
+    const measuredFigures = figures.flatMap((key, index) => {
       const mean = (answers[keys.length + index] as RangeAnswer).range?.channelMeans?.[0];
       return mean === undefined ? [] : [[key, mean] as const];
     });
     return {
       ranges,
-      figures: new Map(told),
+      figures: new Map(measuredFigures),
       samples: activations.samples,
       notes: [...notes, ...notesOf(places, found)],
     };

@@ -13,7 +13,7 @@ export type DataFor = (inputs: readonly ModelInput[], trial: TrialRun) => DataSe
 /** Lengths tried for all open dims at once, after the default: those of text, images and sound. */
 const ALIKE = [64, 224, 320, 16, 128, 512, 1024, 8];
 /** Lengths tried for one group of dims while the others keep the default: halves, doubles, one more, one less. */
-const APART = [16, 64, 33, 31, 8, 128, 512, 4, 224];
+const ONE_BY_ONE = [16, 64, 33, 31, 8, 128, 512, 4, 224];
 /** Maximum number of trials. */
 const MOST_TRIALS = 60;
 /** Number of samples checked with the first lengths that run: flags may make the model take another path in each. */
@@ -75,15 +75,15 @@ function* lengthsToTry(open: OpenDims, batch: number): Generator<Lengths> {
   const { groups } = open;
   if (groups.length === 0) return;
   for (const length of ALIKE) yield open.alike(length);
-  if (groups.length > 1) yield* apart(groups, APART);
+  if (groups.length > 1) yield* oneByOne(groups, ONE_BY_ONE);
   // Length 1 runs in most models, but only because it broadcasts to other lengths that should be equal.
-  yield* apart(groups, batch === 1 ? [1] : [batch, 1]);
+  yield* oneByOne(groups, batch === 1 ? [1] : [batch, 1]);
   yield open.alike(1);
   for (const one of groups) {
-    for (const length of APART) {
-      for (const rest of apart(
+    for (const length of ONE_BY_ONE) {
+      for (const rest of oneByOne(
         groups.filter((other) => other !== one),
-        APART,
+        ONE_BY_ONE,
       )) {
         yield new Map([[one, length], ...rest]);
       }
@@ -92,6 +92,6 @@ function* lengthsToTry(open: OpenDims, batch: number): Generator<Lengths> {
 }
 
 /** Gives one group at a time another length. */
-function* apart(groups: readonly string[], lengths: readonly number[]): Generator<Map<string, number>> {
+function* oneByOne(groups: readonly string[], lengths: readonly number[]): Generator<Map<string, number>> {
   for (const length of lengths) for (const group of groups) yield new Map([[group, length]]);
 }

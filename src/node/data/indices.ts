@@ -37,7 +37,7 @@ export async function indexBound(scopes: Scopes, input: string): Promise<number 
       }
       const rows = tableRows(scopes, scope, node, index);
       if (rows !== undefined) least = Math.min(least ?? Number.POSITIVE_INFINITY, rows - one.shift);
-      else pending.push(...(await behind(scopes, { scope, name: one.name, shift: one.shift }, node, index)));
+      else pending.push(...(await followThrough(scopes, { scope, name: one.name, shift: one.shift }, node, index)));
     }
   }
   return least !== undefined && least > 0 ? least : undefined;
@@ -90,7 +90,7 @@ const SEVERAL: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** The values through which the indices continue after a node. */
-async function behind(scopes: Scopes, from: Followed, node: Node, index: number): Promise<readonly Followed[]> {
+async function followThrough(scopes: Scopes, from: Followed, node: Node, index: number): Promise<readonly Followed[]> {
   const { scope, shift } = from;
   const next = (name: string | undefined, more = 0): Followed[] => (name ? [{ scope, name, shift: shift + more }] : []);
   const callee = scopes.callee(scope, node);

@@ -121,8 +121,8 @@ async function openInside(allowed: readonly string[], real: string, label: strin
 
 /** The path of an open file. Linux can tell from the file itself; elsewhere its path is resolved again. */
 async function whereIs(source: Source, path: string): Promise<string | undefined> {
-  const told = process.platform === 'linux' ? readlink(`/proc/self/fd/${source.files?.fd}`) : realpath(path);
-  const found = await told.catch(() => realpath(path)).catch(() => undefined);
+  const resolved = process.platform === 'linux' ? readlink(`/proc/self/fd/${source.files?.fd}`) : realpath(path);
+  const found = await resolved.catch(() => realpath(path)).catch(() => undefined);
   // For a file without a path, Linux returns a name that is not a path.
   return found !== undefined && (await isAt(source, found)) ? found : undefined;
 }

@@ -15,11 +15,11 @@ const WORTH_ASKING: number = 1 << 20;
 let seen = 0;
 
 /** Whether the caller has announced the amount of work. */
-let told = false;
+let isAnnounced = false;
 
 /** Announces the amount of work, so that threads may start in the meantime. */
 export function expectWork(bytes: number): void {
-  told = true;
+  isAnnounced = true;
   see(bytes);
 }
 
@@ -33,7 +33,7 @@ export function prepareFor(bytes: number): void {
  * if the caller has not announced any.
  */
 export function partsFor(stored: Stored): number {
-  if (!told && isLarge(stored)) see(stored.byteLength);
+  if (!isAnnounced && isLarge(stored)) see(stored.byteLength);
   return threadsFor(stored);
 }
 

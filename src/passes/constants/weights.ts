@@ -43,8 +43,8 @@ export async function settleComputed(model: Model, wanted: readonly Placed[]): P
     // In a product of two constants, neither is the weight.
     if (first.length === 0 || isOfConstants(constants, graph, node)) continue;
     const bias = biasSlot(graph, node)?.name ?? '';
-    const behind = await hidden(constants, graph, bias);
-    for (const one of [...first, behind ?? []].flat()) nodes.set(one.node, one);
+    const hiddenNodes = await hidden(constants, graph, bias);
+    for (const one of [...first, hiddenNodes ?? []].flat()) nodes.set(one.node, one);
   }
   const computed = worthwhile(model, constants, [...nodes.values()]);
   if (computed.length === 0) return [];

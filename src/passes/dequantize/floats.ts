@@ -52,7 +52,7 @@ export class FloatWeights {
   }
 
   #laid(weight: Decodable, layout: Layout): Required<Layout> & { readonly key: string } {
-    const { swapped = false, dims = swapped ? turned(weight.dims) : weight.dims } = layout;
+    const { swapped = false, dims = swapped ? swappedDims(weight.dims) : weight.dims } = layout;
     const dtype = (layout.dtype ?? weight.dtype) as FloatDType;
     const parts = weight.parts.map((one) => this.#number(one));
     return { swapped, dims, dtype, key: JSON.stringify([swapped, dims, dtype, weight.scheme.name, parts]) };
@@ -114,7 +114,7 @@ function nameOf(held: Constant): string {
   return free ? original : held.graph.uniqueName(original);
 }
 
-function turned(dims: readonly number[]): number[] {
+function swappedDims(dims: readonly number[]): number[] {
   return [...dims.slice(0, -2), ...dims.slice(-2).reverse()];
 }
 
@@ -123,7 +123,7 @@ function readersOf(graph: Graph, value: string, steps = 4): Node[] {
   return graph.uses(value).flatMap(({ graph: at, node }) => {
     if (node === undefined) return [];
     const passed = steps > 0 && ['Identity', 'Transpose', 'Cast', ...RESHAPES].some((one) => isOp(node, one));
-    const behind = passed ? readersOf(at, node.outputs[0] ?? '', steps - 1) : [];
-    return behind.length > 0 ? behind : [node];
+    const further = passed ? readersOf(at, node.outputs[0] ?? '', steps - 1) : [];
+    return further.length > 0 ? further : [node];
   });
 }

@@ -143,8 +143,16 @@ async function standIns(
     const { form, scheme, values } = await quantizedChange(after, name, tensor, integers, { sample, bins: undefined });
     const sides = { before: factsOf(integers.parts[0]), after: factsOf(tensor) };
     // The float weight is always the reference; only the zero counts depend on the order.
-    const turned = values && { ...values, zerosBefore: values.zerosAfter, zerosAfter: values.zerosBefore };
-    changed.push({ graph: path, name, kind: 'quantized', ...sides, form, scheme, ...(turned && { values: turned }) });
+    const reversed = values && { ...values, zerosBefore: values.zerosAfter, zerosAfter: values.zerosBefore };
+    changed.push({
+      graph: path,
+      name,
+      kind: 'quantized',
+      ...sides,
+      form,
+      scheme,
+      ...(reversed && { values: reversed }),
+    });
   }
   return { changed, gone };
 }
@@ -190,8 +198,8 @@ function sameDims(one: readonly number[], other: readonly number[]): boolean {
 function isSwapped(one: readonly number[], other: readonly number[]): boolean {
   const { length } = one;
   if (length < 2 || other.length !== length) return false;
-  const turned = [...one.slice(0, -2), one[length - 1] as number, one[length - 2] as number];
-  return sameDims(turned, other);
+  const reversed = [...one.slice(0, -2), one[length - 1] as number, one[length - 2] as number];
+  return sameDims(reversed, other);
 }
 
 /** How elements differ, and how they are spread. */
@@ -217,8 +225,8 @@ async function compared(before: Reals, after: Reals, elements: number, look: Loo
 async function valuesOf(before: Tensor, after: Tensor, look: Look): Promise<Compare> {
   const [old, now] = [realsOf(before), realsOf(after)];
   if (old === undefined || now === undefined || elementCount(before.dims) !== elementCount(after.dims)) return {};
-  const turned = isSwapped(before.dims, after.dims) && !sameDims(before.dims, after.dims);
-  return compared(old, turned ? (swappedReals(after) ?? now) : now, elementCount(before.dims), look);
+  const reversed = isSwapped(before.dims, after.dims) && !sameDims(before.dims, after.dims);
+  return compared(old, reversed ? (swappedReals(after) ?? now) : now, elementCount(before.dims), look);
 }
 
 async function quantizedChange(
@@ -240,10 +248,10 @@ async function quantizedChange(
   const old = factor === 1 ? real : scaledReals(real, factor);
   const found: Compare[] = [];
   const plain = sameDims(tensor.dims, dims);
-  const turned = isSwapped(tensor.dims, dims);
-  if (plain || !turned) found.push(await compared(old, integers.reals, elements, look));
+  const reversed = isSwapped(tensor.dims, dims);
+  if (plain || !reversed) found.push(await compared(old, integers.reals, elements, look));
   // A square matrix may have been transposed: then only one of the two layouts is close.
-  if (turned && (found[0]?.values?.sqnr ?? 0) < CLOSE)
+  if (reversed && (found[0]?.values?.sqnr ?? 0) < CLOSE)
     found.push(await compared(old, integers.swapped, elements, look));
   const sqnr = ({ values }: Compare): number => values?.sqnr ?? Number.NEGATIVE_INFINITY;
   const [best] = found.sort((a, b) => sqnr(b) - sqnr(a));

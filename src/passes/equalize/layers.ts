@@ -62,9 +62,9 @@ function nextLayer(
     const { node } = only;
     const second = layers.get(node);
     if (second !== undefined) return { second, flat };
-    const behind = channelsAfter(node);
-    if (behind === undefined || (flat && behind === 'kept')) return undefined;
-    flat = behind === 'flat';
+    const passed = channelsAfter(node);
+    if (passed === undefined || (flat && passed === 'kept')) return undefined;
+    flat = passed === 'flat';
     value = node.outputs[0] as string;
   }
   return undefined;

@@ -39,7 +39,7 @@ export async function computeHalves(
   const casts = await rewriteNodes({ model, types, plan, naming, weights, fits, target: options.target });
   const made = await weights.write();
   model.freeInitializers();
-  const rest = await storeHalves(model, options, { fits, small, told: plan.obstacles, watch });
+  const rest = await storeHalves(model, options, { fits, small, reported: plan.obstacles, watch });
   const fact: ComputedHalf = {
     kind: 'float16',
     nodes: plan.halves.size + naming.absorbed.size,

@@ -42,11 +42,12 @@ export async function rewriteNodes(work: Rewriting): Promise<number> {
     casts += first.length;
     for (const node of graph.nodes) {
       if (isOp(node, 'Constant')) continue;
-      const behind = castsAfter(work, graph, node);
-      casts += behind.length;
+      const castsBack = castsAfter(work, graph, node);
+      casts += castsBack.length;
       const next = await rewritten(work, graph, node);
       if (isIdle(work, graph, node)) changes.push(() => graph.removeNode(node));
-      else if (next !== node || behind.length > 0) changes.push(() => graph.replaceNode(node, { ...next }, ...behind));
+      else if (next !== node || castsBack.length > 0)
+        changes.push(() => graph.replaceNode(node, { ...next }, ...castsBack));
     }
   }
   for (const change of changes) change();

@@ -38,7 +38,7 @@ interface Before {
   readonly fits?: Fits;
   readonly small?: Small;
   /** Tensors that the report has already explained. */
-  readonly told?: { has(tensor: Tensor): boolean };
+  readonly reported?: { has(tensor: Tensor): boolean };
   readonly watch?: Watch | undefined;
 }
 
@@ -51,7 +51,7 @@ export async function storeHalves(
   options: Resolved,
   before: Before = {},
 ): Promise<Pick<PassReport, 'changes' | 'skips' | 'notes'>> {
-  const { fits = new Fits(options.dtype === 'int16' ? 'float16' : options.dtype), told, watch } = before;
+  const { fits = new Fits(options.dtype === 'int16' ? 'float16' : options.dtype), reported, watch } = before;
   const notes = await raised(model, options);
   const small = before.small ?? new Small(model, options);
   const stored = (): Set<Tensor> =>
@@ -66,7 +66,7 @@ export async function storeHalves(
     const short = await shorten(held, options.dtype, fits);
     watch?.(index + 1, candidates.length);
     if ('reason' in short) {
-      if (!told?.has(held.tensor)) skips.push(skipOf(one, short.reason, short.detail));
+      if (!reported?.has(held.tensor)) skips.push(skipOf(one, short.reason, short.detail));
       continue;
     }
     const tensors = tensorsOf(short);

@@ -58,9 +58,9 @@ function readersOf(graph: Graph, value: string): Node[] | undefined {
     if (use.graph !== graph) return undefined;
     const { node } = use;
     if (node === undefined) continue;
-    const behind = isAnyOp(node, ...removedOnLoad.value) ? graph.uses(node.outputs[0] ?? '') : [];
-    if (behind.length === 0 || behind.some((one) => one.node === undefined)) found.add(node);
-    else open.push(...behind);
+    const further = isAnyOp(node, ...removedOnLoad.value) ? graph.uses(node.outputs[0] ?? '') : [];
+    if (further.length === 0 || further.some((one) => one.node === undefined)) found.add(node);
+    else open.push(...further);
   }
   return [...found];
 }

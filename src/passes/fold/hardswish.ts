@@ -83,11 +83,11 @@ async function rewrite(folding: Folding, graph: Graph, clip: Node, { add, x, dty
   if (!isAnyOp(next, 'Mul')) return;
   const other = next.inputs[next.inputs[0] === clip.outputs[0] ? 1 : 0] ?? '';
   const product = next.outputs[0] ?? '';
-  const behind = other === x ? folding.onlyUse(graph, product)?.node : undefined;
+  const last = other === x ? folding.onlyUse(graph, product)?.node : undefined;
   const divided = other === x ? undefined : graph.producer(other);
-  if (behind !== undefined && (await sixth(behind, product))) {
+  if (last !== undefined && (await sixth(last, product))) {
     for (const node of [add, clip, next]) graph.removeNode(node);
-    write(folding, graph, behind, x);
+    write(folding, graph, last, x);
   } else if (divided?.inputs.includes(x) && (await sixth(divided, x))) {
     const alone = folding.onlyUse(graph, other) !== undefined;
     for (const node of alone ? [add, clip, divided] : [add, clip]) graph.removeNode(node);

@@ -92,6 +92,6 @@ async function run(model: Model, rules: ReadonlySet<FoldRule>): Promise<PassRepo
   const notes = [...(done.length === 0 ? ['nothing to fold'] : done), ...broken, ...left.notes];
   const old = model.hasOpset ? `opset ${model.opset}: operators before opset ${LOWEST_OPSET}` : `${NO_OPSET}: they`;
   if (model.opset < LOWEST_OPSET && model.usesStandard) notes.push(`${old} are not folded`);
-  const told = facts.length === 0 ? {} : { facts };
-  return { pass: 'fold', changes: weights.changes, skips: left.skips, ...unpacked, ...told, notes };
+  const withFacts = facts.length === 0 ? {} : { facts };
+  return { pass: 'fold', changes: weights.changes, skips: left.skips, ...unpacked, ...withFacts, notes };
 }

@@ -86,9 +86,9 @@ function settle(model: Model, graph: Graph, node: Node): void {
   const name = (part: string): string => graph.uniqueName(`${node.outputs[0]}_${part}`);
   const nodes: Node[] = [];
   if (swapped) {
-    const turned = name('weight');
-    nodes.push(createNode({ opType: 'Transpose', inputs: [matrix], outputs: [turned], attributes: [SWAP] }));
-    matrix = turned;
+    const transposed = name('weight');
+    nodes.push(createNode({ opType: 'Transpose', inputs: [matrix], outputs: [transposed], attributes: [SWAP] }));
+    matrix = transposed;
   }
   const reshape = (input: string, output: string, last: readonly number[]): Node => {
     const shape = name('shape');

@@ -53,8 +53,8 @@ export function meetsLog(graph: Graph, node: Node): boolean {
  * @returns an empty list if there are none, or they are in another graph
  */
 export function wayToLog(graph: Graph, node: Node): Node[] {
-  const behind = readersThrough(graph, node, BEFORE_LOG, NEAR).filter((one) => one.graph === graph);
-  const way = new Set(behind.map((one) => one.node).filter((one) => isThrough(one, BEFORE_LOG) || isLog(one)));
+  const nearby = readersThrough(graph, node, BEFORE_LOG, NEAR).filter((one) => one.graph === graph);
+  const way = new Set(nearby.map((one) => one.node).filter((one) => isThrough(one, BEFORE_LOG) || isLog(one)));
   return [...way].some(isLog) ? graph.nodes.filter((one) => way.has(one)) : [];
 }
 

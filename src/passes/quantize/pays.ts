@@ -27,8 +27,8 @@ export async function rowsOf(model: Model, uses: readonly WeightUse[]): Promise<
   for (const use of uses.filter(isProduct)) {
     const { graph, node, index } = use;
     const x = node.inputs[1 - index] ?? '';
-    const turned = isOp(node, 'Gemm') && gemmParts(node).transA;
-    const fromEnd = (index === 1) === turned ? 2 : 1;
+    const transposed = isOp(node, 'Gemm') && gemmParts(node).transA;
+    const fromEnd = (index === 1) === transposed ? 2 : 1;
     const known = [graph.typeOf(x)?.dims, (await dims.of(graph, x)).dims];
     rows.set(use, Math.max(...known.map((one) => rowsIn(one ?? [], fromEnd))));
   }

@@ -49,16 +49,16 @@ function mergedCounts(given: unknown, files: readonly PresentFile[]): unknown {
 function statedCount(given: unknown, file: string): number {
   if (!isObject(given)) return Number(given ?? 0);
   const name = partsOf(file)?.name ?? '';
-  const told = Object.hasOwn(given, file) ? given[file] : Object.hasOwn(given, name) ? given[name] : 0;
-  return Number(told ?? 0);
+  const stated = Object.hasOwn(given, file) ? given[file] : Object.hasOwn(given, name) ? given[name] : 0;
+  return Number(stated ?? 0);
 }
 
 /** The type of past keys and values by dtype, if it is not float32 or the setting is wrong. */
 function mergedTypes(given: unknown, files: readonly PresentFile[]): unknown {
-  const told = (dtype: string): unknown => (isObject(given) ? given[dtype] : given) ?? 'float32';
+  const stated = (dtype: string): unknown => (isObject(given) ? given[dtype] : given) ?? 'float32';
   const wrong = files.flatMap(({ file, cache }) => {
     const dtype = partsOf(file)?.dtype ?? '';
-    return cache === undefined || told(dtype) === cache ? [] : [[dtype, cache] as const];
+    return cache === undefined || stated(dtype) === cache ? [] : [[dtype, cache] as const];
   });
   if (wrong.length === 0) return given;
   const others = files.flatMap(({ file, cache }) => (cache === undefined ? [] : [[partsOf(file)?.dtype ?? '', cache]]));

@@ -84,7 +84,7 @@ export class Heads {
     if (node.opType.endsWith('Classifier') && index === 1) {
       return { kind: 'softmax', axis: -1, length: undefined, layer: undefined };
     }
-    if (node.opType === 'Transpose') return turned(node, go(node.inputs[0]));
+    if (node.opType === 'Transpose') return transposed(node, go(node.inputs[0]));
     if (node.opType === 'Concat')
       return joined(
         intAttribute(node, 'axis', 0),
@@ -132,7 +132,7 @@ export class Heads {
   }
 }
 
-function turned(node: Node, head: Head | undefined): Head | undefined {
+function transposed(node: Node, head: Head | undefined): Head | undefined {
   if (head === undefined) return undefined;
   const order = intsAttribute(node, 'perm');
   if (order === undefined) return { ...head, axis: -1 - head.axis };

@@ -117,8 +117,8 @@ function compared(x: Element, y: Element): Element {
   if (x.dim === undefined || y.dim === undefined) return { dim: undefined, reads };
   const [left, right] = [sizeOf(x.dim), sizeOf(y.dim)];
   // No length is negative: exporters compare shapes with the -1 that Expand keeps as it is.
-  const apart = ((left ?? 0) < 0 && y.dim.factor >= 0) || ((right ?? 0) < 0 && x.dim.factor >= 0);
-  if (apart) return { dim: known(0), reads: [] };
+  const disjoint = ((left ?? 0) < 0 && y.dim.factor >= 0) || ((right ?? 0) < 0 && x.dim.factor >= 0);
+  if (disjoint) return { dim: known(0), reads: [] };
   if (left === undefined || right === undefined || reads.length > 0) return { dim: undefined, reads };
   return { dim: known(left === right ? 1 : 0), reads };
 }

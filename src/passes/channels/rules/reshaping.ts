@@ -41,7 +41,7 @@ const reshape: Rule = (node, a) => {
     a.put(node, { dims, axes: dims.map(() => undefined) });
     return;
   }
-  const parts = apart(x);
+  const parts = unjoined(x);
   const followed = follow(a, node, parts, dims);
   const { axes } = followed;
   // A scalar as a vector of one, and back.
@@ -139,7 +139,7 @@ function partly(
 }
 
 /** A value with its joined dims replaced by their parts. */
-function apart(x: Value): Pick<Value, 'dims' | 'axes'> {
+function unjoined(x: Value): Pick<Value, 'dims' | 'axes'> {
   const parts = x.dims.map((dim, at) => x.joined?.get(at) ?? { dims: [dim], axes: [x.axes[at]] });
   return { dims: parts.flatMap((one) => one.dims), axes: parts.flatMap((one) => one.axes) };
 }

@@ -104,8 +104,8 @@ function isScalable(model: Model, uses: readonly WeightUse[]): boolean {
   const { held, index, node, reshaped, dtype } = use;
   const { tensor } = held;
   const plain = isProduct(use) && index === 1 && !reshaped && tensor.dims.length === 2 && held.node === undefined;
-  const turned = node.opType === 'Gemm' && gemmParts(node).transA;
-  return plain && !turned && dtype === 'float32' && tensor.dtype === 'float32' && !isVariable(model, held);
+  const transposed = node.opType === 'Gemm' && gemmParts(node).transA;
+  return plain && !transposed && dtype === 'float32' && tensor.dtype === 'float32' && !isVariable(model, held);
 }
 
 function areAlike(one: Choice, other: Choice): boolean {

@@ -122,8 +122,8 @@ export class LowForms {
       else graph.replaceNode(node, ...this.#emitter.embedding(graph, node, weight as EncodedIntegers, dtype));
     } else {
       const product = form === 'int8' ? this.#settings.int8 : FORMS[form as keyof typeof FORMS];
-      const turned = tied && form === 'multipliers';
-      (planProduct(this.#emitter, use, turned) as ProductPlan).emit(weight as ProductWeight, product);
+      const transposed = tied && form === 'multipliers';
+      (planProduct(this.#emitter, use, transposed) as ProductPlan).emit(weight as ProductWeight, product);
     }
   }
 

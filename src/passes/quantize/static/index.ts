@@ -108,10 +108,10 @@ export async function quantizeActivations(
     const fact = `${found}; static quantization needs ${PER_AXIS_OPSET}`;
     throw new CompressError('options', 'ranges', fact);
   }
-  let apart = 0;
-  for (const [rewriter, own] of rewriters(model, options, ledger, correction)) apart += await rewriter.run(own);
-  const values = apart === 1 ? '1 int8 value' : `${apart} int8 values`;
-  return apart === 0 ? [] : [`${values} quantized separately for each reader: ${WHY_APART}`];
+  let separate = 0;
+  for (const [rewriter, own] of rewriters(model, options, ledger, correction)) separate += await rewriter.run(own);
+  const values = separate === 1 ? '1 int8 value' : `${separate} int8 values`;
+  return separate === 0 ? [] : [`${values} quantized separately for each reader: ${WHY_APART}`];
 }
 
 /**

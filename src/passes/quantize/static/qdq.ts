@@ -42,7 +42,7 @@ export function activationParams(min: number, max: number, dtype: ActivationDTyp
 const MIN_SCALE = 2 ** -126;
 
 /** A value of which each reader quantizes its own copy. */
-interface Apart {
+interface Separate {
   /** Whether it is already a multiple of its scale, because a quantized node makes it. */
   readonly made: boolean;
   /** For the next reader. */
@@ -72,7 +72,7 @@ export class QuantizedValues {
   readonly #readAs = new Map<string, string>();
   /** Values with a QuantizeLinear right after the node that makes them. */
   readonly #quantized = new Set<string>();
-  readonly #apart = new Map<string, Apart>();
+  readonly #separate = new Map<string, Separate>();
 
   /** @param passes - whether the producer of a value, a node without weights, should pass integers on */
   constructor(graph: Graph, ranges: GraphRanges, dtype: ActivationDType, passes: (value: string) => boolean) {
@@ -88,8 +88,8 @@ export class QuantizedValues {
   }
 
   /** The number of values with a pair for each of several readers. */
-  get apart(): number {
-    return [...this.#apart.values()].filter((one) => one.made || one.readers > 1).length;
+  get separate(): number {
+    return [...this.#separate.values()].filter((one) => one.made || one.readers > 1).length;
   }
 
   /**
@@ -97,8 +97,8 @@ export class QuantizedValues {
    * itself still read floats.
    */
   input(value: string, anchor: Node): { readonly name: string; readonly params: ActivationParams } {
-    const apart = this.#apart.get(value);
-    if (apart !== undefined) return this.#copy(value, anchor, apart);
+    const separate = this.#separate.get(value);
+    if (separate !== undefined) return this.#copy(value, anchor, separate);
     const name = this.#readAs.get(value) ?? value;
     const known = this.#params.get(name);
     if (known !== undefined) return { name, params: known };
@@ -106,7 +106,7 @@ export class QuantizedValues {
     const producer = this.#graph.producer(value);
     if (source !== undefined && producer !== undefined) {
       const before = this.input(producer.inputs[0] as string, producer);
-      this.#behind(producer, value, before.params, [before.name, ...producer.inputs.slice(1)]);
+      this.#quantizeAfter(producer, value, before.params, [before.name, ...producer.inputs.slice(1)]);
       return this.input(value, anchor);
     }
     const range = this.#ranges.get(value);
@@ -116,12 +116,12 @@ export class QuantizedValues {
     if (producer !== undefined && join !== undefined) {
       const inputs = join.inputs.map((one) => this.input(one, join).name);
       if (join !== producer) this.#graph.replaceNode(join, { ...join, inputs });
-      this.#behind(producer, value, params, join === producer ? inputs : producer.inputs);
+      this.#quantizeAfter(producer, value, params, join === producer ? inputs : producer.inputs);
       return this.input(value, anchor);
     }
     if (this.#dtype === ownPairs.value) {
       const made = { params, made: false, readers: 0 };
-      this.#apart.set(value, made);
+      this.#separate.set(value, made);
       return this.#copy(value, anchor, made);
     }
     const output = nameFor(this.#graph, value, 'real');
@@ -137,11 +137,11 @@ export class QuantizedValues {
    */
   finish(): void {
     const graph = this.#graph;
-    for (const [value, apart] of this.#apart) {
-      const uses = apart.made ? graph.uses(value).filter((use) => use.graph === graph) : [];
+    for (const [value, separate] of this.#separate) {
+      const uses = separate.made ? graph.uses(value).filter((use) => use.graph === graph) : [];
       for (const node of new Set(uses.map((use) => use.node))) {
         if (node === undefined || !this.#isBetween(node)) continue;
-        const inputs = node.inputs.map((one) => (one === value ? this.#copy(value, node, apart).name : one));
+        const inputs = node.inputs.map((one) => (one === value ? this.#copy(value, node, separate).name : one));
         graph.replaceNode(node, { ...node, inputs });
       }
     }
@@ -169,7 +169,7 @@ export class QuantizedValues {
 
   /** Whether a quantized node makes the value. */
   #isMade(value: string): boolean {
-    return this.#params.has(value) || this.#apart.get(value)?.made === true;
+    return this.#params.has(value) || this.#separate.get(value)?.made === true;
   }
 
   /** Scale and zero point for a value that a quantized node makes. */
@@ -180,10 +180,10 @@ export class QuantizedValues {
 
   /** Quantizes the value right after its producer: all readers get the dequantized value, under its own name. */
   output(producer: Node, value: string, params: ActivationParams): void {
-    this.#behind(producer, value, params, producer.inputs);
+    this.#quantizeAfter(producer, value, params, producer.inputs);
   }
 
-  #behind(producer: Node, value: string, params: ActivationParams, inputs: readonly string[]): void {
+  #quantizeAfter(producer: Node, value: string, params: ActivationParams, inputs: readonly string[]): void {
     const graph = this.#graph;
     const raw = graph.uniqueName(`${value}_float`);
     this.#quantized.add(raw);
@@ -197,14 +197,14 @@ export class QuantizedValues {
     const shared = nameFor(graph, value, 'real');
     const sum = barrierNode(graph, value, [shared], value);
     graph.replaceNode(producer, next, ...this.#pair(raw, shared, params), sum);
-    this.#apart.set(value, { params, made: true, readers: 0 });
+    this.#separate.set(value, { params, made: true, readers: 0 });
   }
 
   /** A pair for one reader, with a scale that no other reader of the value has. */
-  #copy(value: string, anchor: Node, apart: Apart): { readonly name: string; readonly params: ActivationParams } {
-    const { params } = apart;
-    apart.params = { ...params, scale: nextUp(params.scale) };
-    apart.readers++;
+  #copy(value: string, anchor: Node, separate: Separate): { readonly name: string; readonly params: ActivationParams } {
+    const { params } = separate;
+    separate.params = { ...params, scale: nextUp(params.scale) };
+    separate.readers++;
     const name = nameFor(this.#graph, value, 'real');
     this.#graph.insertBefore(anchor, ...this.#pair(value, name, params));
     return { name, params };

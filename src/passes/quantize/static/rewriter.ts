@@ -98,7 +98,7 @@ export class Rewriter {
     keepLayersFloat(this.#graph);
     keepPoolsFloat(this.#graph, (value) => values.isQuantized(value));
     stopCarrying(this.#graph, this.#model.opset);
-    return values.apart;
+    return values.separate;
   }
 
   /** The layers to run on integers; the reasons for the others go to the ledger. */
