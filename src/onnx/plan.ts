@@ -88,7 +88,7 @@ export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
   const mayGoOut = options.dataName !== undefined || chunks !== undefined;
   if (mode === 'external' && !mayGoOut) {
     throw new CompressError('options', '', 'weights cannot go to a data file when the model is written to a stream', {
-      hint: 'Write it with -o, which puts the data file beside the model.',
+      hint: 'Write it with -o, which puts the data file next to the model.',
     });
   }
   const hasExternal = [model.graph, ...model.functions].some(holdsExternal);
@@ -115,7 +115,7 @@ export function planModel(model: Model, options: PlanOptions = {}): ModelPlan {
         '',
         `the model would have ${embedded.byteLength} bytes; ONNX files are smaller than 2 GiB`,
         {
-          hint: 'Write it with -o, which stores its weights in a data file beside it.',
+          hint: 'Write it with -o, which stores its weights in a data file next to it.',
         },
       );
     }

@@ -42,7 +42,7 @@ export const COMMON_ROWS: Rows<Omit<CommonValues, 'report'>> = {
   externalData: {
     kind: 'flag',
     program: 'data: external',
-    help: 'store weights in FILE.data beside the model',
+    help: 'store weights in FILE.data next to the model',
     group: FILES,
     not: ['embed'],
   },
@@ -121,12 +121,12 @@ export const CONFIG_ROWS: Rows<ConfigFileValues> = {
   config: {
     kind: 'file',
     value: 'FILE',
-    help: 'take options from FILE (onnx-compress.json beside the model, where it is); those given besides win',
+    help: 'read options from FILE (default: onnx-compress.json next to the model); the command line wins',
     group: FILES,
     run: true,
     not: ['noConfig'],
   },
-  noConfig: { kind: 'flag', help: 'take no onnx-compress.json', group: FILES, run: true },
+  noConfig: { kind: 'flag', help: 'ignore onnx-compress.json', group: FILES, run: true },
 };
 
 /** Options of verbs that can be a step of a recipe. */

@@ -55,7 +55,7 @@ export const INSPECT: Table<InspectValues> = {
   },
   check: ({ graph, format }) => {
     if (!graph || format === undefined || format === 'text' || format === 'json') return;
-    throw new CompressError('options', 'graph', `\`format: ${format}\` writes tables, and a graph is not one`, {
+    throw new CompressError('options', 'graph', `\`format: ${format}\` writes tables, and a graph is not a table`, {
       hint: '`format: json` lists the nodes.',
     });
   },

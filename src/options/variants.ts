@@ -42,7 +42,7 @@ export const VARIANTS: Table<VariantsValues> = {
       group: FILES,
     },
     force: { ...force, help: 'replace files that were made from another model or with other options' },
-    externalData: { kind: 'flag', help: 'store the weights of every model in data files beside it', group: FILES },
+    externalData: { kind: 'flag', help: 'store the weights of every model in data files next to it', group: FILES },
     chunkBytes: {
       kind: 'count',
       value: 'N',

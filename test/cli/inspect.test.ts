@@ -197,7 +197,7 @@ describe('onnx-compress inspect', () => {
     expect(first?.[names?.indexOf('max') ?? 0]).toMatch(/^0\.4654/);
     expect(rest).toHaveLength(5);
     expect(json).toBe(same);
-    expect(graph).toMatch(/--graph: --format csv writes tables, and a graph is not one\n {2}--format json lists/);
+    expect(graph).toMatch(/--graph: --format csv writes tables, and a graph is not a table\n {2}--format json lists/);
   });
 
   test('refuses invalid models and command lines', () => {

@@ -52,7 +52,7 @@ test('verify of two folders compares encoder and decoder together, and shows the
   expect([gate?.code, missing?.code, files?.code, metric?.code, text?.code]).toEqual([3, 2, 2, 2, 2]);
   expect(missing?.stderr).toContain('b: has no encoder_model of dtype q8');
   expect(files?.stderr).toContain('--tokens: is about two folders with a decoder, and these are none');
-  expect(metric?.stderr).toContain('--metric: is about one model, and these are folders');
+  expect(metric?.stderr).toContain('--metric: applies to a single model, not to folders');
   expect(text?.stderr).toContain('--prompts: needs tokenizer.json in a, and');
 });
 
@@ -89,5 +89,5 @@ test('tune of a folder writes another one with its models tuned as one, and copi
   expect([file?.code, there?.code, one?.code]).toEqual([2, 1, 2]);
   expect(file?.stderr).toContain("'small.onnx' is a file");
   expect(there?.stderr).toContain('encoder_model.onnx: the file already exists');
-  expect(one?.stderr).toContain('--judge: is about one model, and this is a folder');
+  expect(one?.stderr).toContain('--judge: applies to a single model, not to a folder');
 });

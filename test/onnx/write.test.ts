@@ -236,7 +236,7 @@ describe('more than 2 GiB', () => {
     expect(() => planModel(model)).toThrow(/^the model would have 2\d{9} bytes; ONNX files are smaller than 2 GiB$/);
     await expect(writeModel(model, bytesSink())).rejects.toMatchObject({
       code: 'limit',
-      hint: 'Write it with -o, which stores its weights in a data file beside it.',
+      hint: 'Write it with -o, which stores its weights in a data file next to it.',
     });
     expect(() => planModel(model, { mode: 'embed', dataName: 'x.data' })).toThrow('ONNX files are smaller than 2 GiB');
     await model.close();

@@ -46,7 +46,7 @@ export async function verifyFolders(
   dataFor: DataFor,
 ): Promise<{ readonly report: FamilyReport; readonly tokenizer: Tokenizer | undefined }> {
   const option = (['output', 'metric', 'batch', 'requireFused'] as const).find((one) => args[one] !== undefined);
-  if (option !== undefined) throw new CompressError('options', option, 'is about one model, and these are folders');
+  if (option !== undefined) throw new CompressError('options', option, 'applies to a single model, not to folders');
   const other = await sameFamily(reference, args.other, args.dtype ?? 'fp32');
   const tokenizer = await openTokenizer(reference.root);
   const prompts =

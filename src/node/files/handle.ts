@@ -104,7 +104,7 @@ export async function handleSource(handle: FileHandle, label: string, path?: str
 }
 
 /** Hint for a file that was changed. */
-export const CHANGED: { readonly hint: string } = { hint: 'Try again when no other program writes it.' };
+export const CHANGED: { readonly hint: string } = { hint: 'Try again when no other program is writing it.' };
 
 /**
  * Memory for bytes that will be read.

@@ -61,7 +61,7 @@ function calibratedHalves(options: Float16Options, values: QuantizeValues, { pro
       const report = await float16({ ...options, ...(computes ? { ranges } : { means: ranges }) }).run(model, watch);
       const fact = computes
         ? 'the ranges are those of random inputs; real ones may pass 65504'
-        : 'biases are corrected by what random inputs make of the layers; real ones may have other means';
+        : 'biases are corrected with random inputs; real inputs may have other means';
       const warning = random ? [`warning: ${fact}`] : [];
       return { ...report, notes: [...warning, `calibrated with ${data.description}`, ...notes, ...report.notes] };
     },

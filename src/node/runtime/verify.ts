@@ -101,7 +101,7 @@ export function comparable({ outputs }: ModelFacts, { outputNames }: Session): r
 export function checkLabels(outputs: readonly OutputFigures[]): void {
   if (outputs.some((one) => one.accuracy !== undefined)) return;
   throw new CompressError('options', 'metric', 'accuracy: the data has no labels for the output with classes', {
-    hint: 'Labels are an array __labels__ beside the inputs.',
+    hint: 'Labels are an array __labels__ next to the inputs.',
   });
 }
 

@@ -27,8 +27,8 @@ export class FamilySubject implements Subject {
   constructor(family: Family, values: TuneValues, dataFor: DataFor, candidates: Candidates) {
     const option = OF_ONE.find((one) => values[one] !== undefined);
     if (option !== undefined) {
-      throw new CompressError('options', option, 'is about one model, and this is a folder', {
-        hint: 'A decoder is fed what its encoder gives, which no file of rows has.',
+      throw new CompressError('options', option, 'applies to a single model, not to a folder', {
+        hint: 'A decoder needs the outputs of its encoder, which no data file contains.',
       });
     }
     this.#family = family;

@@ -52,7 +52,7 @@ export function metricFor(outputs: readonly OutputFigures[], options: MetricOpti
       top1: 'no output has classes',
       sqnr: 'no output has a float type',
     };
-    const hint = name === 'accuracy' ? 'Labels are an array __labels__ beside the inputs.' : undefined;
+    const hint = name === 'accuracy' ? 'Labels are an array __labels__ next to the inputs.' : undefined;
     throw new CompressError('options', 'metric', `${name}: ${lacks[name]}`, hint === undefined ? {} : { hint });
   }
   if (name === 'sqnr') return sqnrMetric(options);

@@ -27,7 +27,7 @@ export async function subjectOf(values: TuneValues, candidates: Candidates): Pro
   const family = (await kindOf(model)) === 'folder';
   const option = OF_FOLDERS.find((one) => values[one] !== undefined);
   if (!family && option !== undefined) {
-    throw new CompressError('options', option, 'is about a folder with a decoder, and this is a model');
+    throw new CompressError('options', option, 'applies to a folder with a decoder, not to a model');
   }
   if (data === undefined && prompts === undefined) {
     throw new CompressError('options', 'data', 'no data is given to measure accuracy', {

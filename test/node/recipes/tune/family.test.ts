@@ -100,10 +100,10 @@ test('the default metric is the next token, and there are no labels', async () =
 
 test('options for a single model are refused for a folder, and the other way round', async () => {
   const model = join(float, 'encoder_model.onnx');
-  await expect(tune(float, { data, ranges: data })).rejects.toThrow('is about one model, and this is a folder');
-  await expect(tune(float, { data, judge: 'logits' })).rejects.toThrow('is about one model, and this is a folder');
+  await expect(tune(float, { data, ranges: data })).rejects.toThrow('applies to a single model, not to a folder');
+  await expect(tune(float, { data, judge: 'logits' })).rejects.toThrow('applies to a single model, not to a folder');
   await expect(tune(float, {})).rejects.toThrow('no data is given to measure accuracy');
-  await expect(tune(model, { data, tokens: 2 })).rejects.toThrow('is about a folder with a decoder');
+  await expect(tune(model, { data, tokens: 2 })).rejects.toThrow('applies to a folder with a decoder');
   await expect(tune(root, { data })).rejects.toThrow('is a folder without a float decoder');
   await expect(tune(float, { prompts: data })).rejects.toThrow(/needs tokenizer\.json in .*float/);
 });
