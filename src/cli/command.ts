@@ -4,7 +4,7 @@ import { type AnyTable, isList, kebab, type Option, type Table } from '../option
 import { SUMMARIES, type Verb } from '../options/verbs.ts';
 import { DASH } from './arguments.ts';
 import { Chosen } from './chosen.ts';
-import { type GivenOptions, givenOptions } from './config/told.ts';
+import { type GivenOptions, givenOptions } from './config/given.ts';
 import { errorWithDashes } from './dashes.ts';
 import type { Streams } from './pipe.ts';
 import type { Column } from './table.ts';

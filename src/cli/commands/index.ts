@@ -2,7 +2,7 @@ import type { CommandModule } from 'yargs';
 import type { StepValues } from '../../options/common.ts';
 import { isStepVerb, type StepVerb, SUMMARIES, VERBS, type Verb } from '../../options/verbs.ts';
 import { type Colors, type Command, yargsCommand } from '../command.ts';
-import type { GivenOptions } from '../config/told.ts';
+import type { GivenOptions } from '../config/given.ts';
 import { folderOf, forOne, type Named } from '../many/several.ts';
 import type { Streams } from '../pipe.ts';
 import type { Run } from '../run.ts';

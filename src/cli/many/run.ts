@@ -6,7 +6,7 @@ import type { InspectValues } from '../../options/look.ts';
 import type { VerifyValues } from '../../options/measure.ts';
 import type { AnyTable } from '../../options/option.ts';
 import type { Colors, Command } from '../command.ts';
-import type { GivenOptions } from '../config/told.ts';
+import type { GivenOptions } from '../config/given.ts';
 import type { Streams } from '../pipe.ts';
 import { progress } from '../progress.ts';
 import { columnsOf } from '../text.ts';

@@ -2,7 +2,7 @@ import type { Graph } from '../../ir/graph.ts';
 import type { Node } from '../../ir/node.ts';
 import { makerOf } from '../../layers/select.ts';
 import type { Constants } from './compute.ts';
-import { mayBeIntegers } from './foreknown.ts';
+import { mayBeIntegers } from './predicted.ts';
 import { operatorOf } from './operators/index.ts';
 import type { Placed } from './region.ts';
 

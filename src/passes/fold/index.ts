@@ -4,7 +4,7 @@ import { checkShape } from '../../options/check.ts';
 import { choiceFact } from '../../options/values.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
-import { separate } from './apart.ts';
+import { separate } from './separate.ts';
 import { foldChains } from './chains.ts';
 import { computeConstants } from './computed.ts';
 import { constantsToInitializers } from './constants.ts';

@@ -8,7 +8,7 @@ import { makerOf, type WeightUse, weightInputs } from '../../layers/select.ts';
 import { traceBack } from '../../layers/trace.ts';
 import { isArithmetic, stepRoleOf } from '../../schemes/recognize.ts';
 import { sourceCodes } from '../../schemes/unpacked.ts';
-import { mayBeIntegers } from '../constants/foreknown.ts';
+import { mayBeIntegers } from '../constants/predicted.ts';
 import { hidingNodes } from '../constants/see.ts';
 
 /** The most nodes between constants and a weight. */

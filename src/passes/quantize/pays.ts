@@ -5,7 +5,7 @@ import { gemmParts } from '../../layers/gemm.ts';
 import type { WeightUse } from '../../layers/select.ts';
 import { ARITHMETIC_OPSET, INTEGER_OPSET, PER_AXIS_OPSET } from '../../schemes/opset.ts';
 import { blockedPays, dynamicPays } from '../../targets/costs.ts';
-import { Dims } from '../constants/foreknown.ts';
+import { Dims } from '../constants/predicted.ts';
 import { belowFloor } from './floor.ts';
 import type { ResolvedOptions } from './options.ts';
 
