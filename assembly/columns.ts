@@ -74,7 +74,9 @@ export function eliminate(
     for (let column: usize = 0; column < <usize>width; column++) {
       const from = mask + column * <usize>rows + row;
       const to = gone + column * COLUMN;
-      for (let quarter: usize = 0; quarter < 4; quarter++) v128.store(to + (quarter << 4), floats4(from + (quarter << 2)));
+      for (let quarter: usize = 0; quarter < 4; quarter++) {
+        v128.store(to + (quarter << 4), floats4(from + (quarter << 2)));
+      }
     }
     for (let group = 0; group < groups; group++) {
       const from = load<i32>(bounds + (<usize>group << 2));
@@ -168,7 +170,9 @@ export function descendCodes(
       const own = pull + (place << 2);
       const at = lost + <usize>column * COLUMN;
       const factors = square + (<usize>column * <usize>width << 2);
-      for (let quarter: usize = 0; quarter < COLUMN; quarter += 16) v128.store(asked + quarter, v128.load(own + quarter));
+      for (let quarter: usize = 0; quarter < COLUMN; quarter += 16) {
+        v128.store(asked + quarter, v128.load(own + quarter));
+      }
       settle(asked, lost, factors, column);
       const diagonal = v128.load32_splat(factors + (<usize>column << 2));
       let moved = i32x4.splat(0);

@@ -16,9 +16,15 @@ try {
 /** Why the program could not start. Later errors are printed by the program itself. */
 function reason(cause) {
   if (cause.code === 'EMFILE') {
-    return 'error: onnx-compress needs more open files than the shell allows\n  ulimit -n shows how many, ulimit -n 1024 allows more.';
+    return (
+      'error: onnx-compress needs more open files than the shell allows\n' +
+      '  ulimit -n shows how many, ulimit -n 1024 allows more.'
+    );
   }
   if (existsSync(program)) return cause.stack;
   const home = fileURLToPath(new URL('..', import.meta.url));
-  return `error: onnx-compress is not built: there is no dist/ in ${home}\n  Build it there: npm install && npm run build`;
+  return (
+    `error: onnx-compress is not built: there is no dist/ in ${home}\n` +
+    '  Build it there: npm install && npm run build'
+  );
 }

@@ -54,7 +54,10 @@ function masked({ elements, zeros = 0 }: Change, size: number): number {
 function measureFirst({ check }: RunReport): string | undefined {
   const output = worstOutput(check);
   if (output === undefined || output.sqnr >= RUINED) return undefined;
-  return 'onnx-compress verify --data DATA measures the accuracy that is left, if DATA has labels; a smaller amount leaves more';
+  return (
+    'onnx-compress verify --data DATA measures the accuracy that is left, if DATA has labels; a smaller ' +
+    'amount leaves more'
+  );
 }
 
 /** For pruned weights: zeros are stored like all other numbers until a model is quantized or packed. */

@@ -20,7 +20,9 @@ function shown(name: string): string {
 
 function printGraph(graph: Graph, indent: string): string {
   const inner = `${indent}  `;
-  const signature = `${shown(graph.name)} (${graph.inputs.map(printValue).join(', ')}) => (${graph.outputs.map(printValue).join(', ')})`;
+  const signature =
+    `${shown(graph.name)} (${graph.inputs.map(printValue).join(', ')}) => ` +
+    `(${graph.outputs.map(printValue).join(', ')})`;
   const weights = [...graph.initializers.values()].map((one) => `${inner}${one.dtype}[${one.dims}] ${shown(one.name)}`);
   const sparse = graph.sparseInitializers.map(
     (one) => `${inner}sparse ${one.dtype}[${one.dims}] ${shown(one.name)} (${one.stored} stored)`,

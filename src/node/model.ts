@@ -202,7 +202,10 @@ function nameTaken(cause: unknown, target: string): unknown {
   if (!(cause instanceof CompressError) || cause.code !== 'exists') return cause;
   return new CompressError('exists', cause.where, 'the file already exists and may belong to another model', {
     cause,
-    hint: `An unchanged model keeps the names of its data files. Write it to another folder, or store its weights in ${basename(target)}.data (\`data: external\`) or in the model (\`data: embed\`). \`overwrite\` replaces the file for every model that reads it.`,
+    hint:
+      'An unchanged model keeps the names of its data files. Write it to another folder, or store its weights ' +
+      `in ${basename(target)}.data (\`data: external\`) or in the model (\`data: embed\`). \`overwrite\` ` +
+      'replaces the file for every model that reads it.',
   });
 }
 

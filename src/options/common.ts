@@ -180,7 +180,9 @@ export const RESUME_ROWS: Rows<ResumeValues> = {
     kind: 'text',
     run: true,
     value: 'DIR',
-    help: 'folder for the results of each layer: an interrupted run with data left DIR (OUT.resume) and continues from it',
+    help:
+      'folder for the results of each layer: an interrupted run with data left DIR (OUT.resume) and continues ' +
+      'from it',
     group: FILES,
   },
 };

@@ -39,7 +39,9 @@ export const HALF_ROWS: Rows<HalfValues> = {
     kind: 'choice',
     choices: ['float32', 'float16'],
     value: 'TYPE',
-    help: 'type a --float16 model computes in: float32 (the default), or float16 for GPUs (the default with --target webgpu)',
+    help:
+      'type a --float16 model computes in: float32 (the default), or float16 for GPUs (the default with ' +
+      '--target webgpu)',
     group: GROUP,
   },
   io: {

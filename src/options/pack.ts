@@ -20,7 +20,9 @@ export const PACK: Table<PackValues> = {
       choices: STORES,
       default: PACK_STORE,
       value: 'FORM',
-      help: 'bitmask (the default): one bit per weight plus the kept values; sparse: ONNX sparse tensors, smaller above about 98 % zeros; auto: the smaller of the two; dense: unpack',
+      help:
+        'bitmask (the default): one bit per weight plus the kept values; sparse: ONNX sparse tensors, smaller ' +
+        'above about 98 % zeros; auto: the smaller of the two; dense: unpack',
       group: GROUP,
     },
     allowUnchanged: { kind: 'flag', help: 'accept a model that cannot become smaller', group: GROUP },

@@ -59,7 +59,7 @@ export const METHOD_ROWS: Rows<MethodValues> = {
     kind: 'fraction',
     hint: 'Give the fraction of weights to prune: `wanda: 0.5`.',
     value: 'AMOUNT',
-    help: 'the smallest products of weight and activation norm, per output; AMOUNT is a percentage or fraction; needs --calibrate',
+    help: 'smallest weight times activation norm, per output; AMOUNT is a percentage or fraction; needs --calibrate',
     group: METHODS,
   },
   sparsegpt: {
@@ -195,7 +195,7 @@ export const DETAIL_ROWS: Rows<DetailValues> = {
     choices: CHANNEL_NORMS,
     default: 'l1',
     value: 'NORM',
-    help: 'rank channels by the l1 (the default) or l2 norm of the weights that read them; wanda: times the activation norm',
+    help: 'rank channels by the l1 (default) or l2 norm of the weights that read them; wanda: times activation norm',
     group: CHANNELS,
     of: ['channels'],
   },

@@ -141,7 +141,9 @@ export const ACTIVATION_ROWS: Rows<ActivationValues> = {
     kind: 'file',
     word: 'random',
     value: 'DATA',
-    help: 'model inputs (.npz, .npy, .json, a folder; docs/data.md), or random: quantizes activations, so that Conv and Gemm run on integers too (needs onnxruntime-node)',
+    help:
+      'model inputs (.npz, .npy, .json, a folder; docs/data.md), or random: quantizes activations, so that ' +
+      'Conv and Gemm run on integers too (needs onnxruntime-node)',
     group: ACTIVATIONS,
     not: ['ranges'],
   },
@@ -247,7 +249,9 @@ export const QUANTIZE: Table<QuantizeValues> = {
     check: {
       kind: 'flag',
       run: true,
-      help: 'run both models, and report the SQNR of the outputs and the time of a run (the default with --calibrate; needs onnxruntime-node)',
+      help:
+        'run both models, and report the SQNR of the outputs and the time of a run (the default with ' +
+        '--calibrate; needs onnxruntime-node)',
       group: REPORT,
       not: ['noCheck'],
     },

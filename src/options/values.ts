@@ -195,7 +195,9 @@ function countProblem(value: unknown, shown: string): Problem | undefined {
 /** An amount as in `torch.nn.utils.prune`: 0.4 or 40% is a fraction of the weights, 5000 a number of weights. */
 function amountProblem(key: string, things: string, value: unknown, shown: string): Problem | undefined {
   const many = things === 'weights' ? 5000 : 8;
-  const hint = `Give a percentage (\`${key}: 40%\`), a fraction (\`${key}: 0.4\`) or a whole number of ${things} (\`${key}: ${many}\`).`;
+  const hint =
+    `Give a percentage (\`${key}: 40%\`), a fraction (\`${key}: 0.4\`) or a whole number of ${things} ` +
+    `(\`${key}: ${many}\`).`;
   const number = Number(value);
   if (shown.includes('%') && number === 1) return { fact: `${shown} would leave nothing`, hint };
   if (shown.includes('%') && Number.isNaN(number)) return { fact: `${shown} is not a percentage up to 100`, hint };

@@ -52,7 +52,9 @@ export const VARIANTS: Table<VariantsValues> = {
     },
     check: {
       kind: 'flag',
-      help: `compare each model with the original (the default up to ${VARIANTS_DEFAULT.checkBytes / 1e6} MB if onnxruntime-node is installed)`,
+      help:
+        `compare each model with the original (the default up to ${VARIANTS_DEFAULT.checkBytes / 1e6} MB if ` +
+        'onnxruntime-node is installed)',
       group: REPORT,
       not: ['noCheck'],
     },

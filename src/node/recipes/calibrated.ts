@@ -260,9 +260,13 @@ async function foundIn(
   if (why !== undefined) notes.push(used ? `activations are not quantized ahead: ${why}` : `not calibrated: ${why}`);
   if (weightsOnly && !used) notes.push('not calibrated: no Conv, ConvTranspose or Gemm has a bias to correct');
   if (random && used) {
+    const used =
+      means.size > 0
+        ? 'biases are corrected by the means of random inputs'
+        : 'products before a Log are judged on random inputs';
     notes.unshift(
       weightsOnly
-        ? `warning: ${means.size > 0 ? 'biases are corrected by the means of random inputs' : 'products before a Log are judged on random inputs'}; real inputs may have other means`
+        ? `warning: ${used}; real inputs may have other means`
         : 'warning: the ranges come from random inputs; real values will be clipped or use only few of the steps',
     );
   }

@@ -46,7 +46,8 @@ export function checkSameInputs(reference: ModelFacts, other: ModelFacts): void 
       throw differ(other, `input '${name}' is ${found.dtype}; in ${reference.label} it is ${dtype}`);
     }
     if (!takesSame(input, found)) {
-      const fact = `has different inputs: '${name}' is ${shapeOf(found)}; in ${reference.label} it is ${shapeOf(input)}`;
+      const fact =
+        `has different inputs: '${name}' is ${shapeOf(found)}; ` + `in ${reference.label} it is ${shapeOf(input)}`;
       throw differ(other, fact);
     }
     theirs.delete(name);

@@ -164,7 +164,10 @@ function top1Facts(outputs: readonly OutputFigures[], least: number | undefined)
   if (ranked.length === 0) return ['no output has classes, so there is no top-1 agreement'];
   const low = ranked.filter((one) => one.count / one.of < least);
   return low.map(({ name, count, of }) => {
-    return `output '${name}' has the same top-1 in ${count} of ${of} rows (${floor4(count / of)}); at least ${least} is required`;
+    return (
+      `output '${name}' has the same top-1 in ${count} of ${of} rows (${floor4(count / of)}); at least ` +
+      `${least} is required`
+    );
   });
 }
 

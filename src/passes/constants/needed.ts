@@ -2,8 +2,8 @@ import type { Graph } from '../../ir/graph.ts';
 import type { Node } from '../../ir/node.ts';
 import { makerOf } from '../../layers/select.ts';
 import type { Constants } from './compute.ts';
-import { mayBeIntegers } from './predicted.ts';
 import { operatorOf } from './operators/index.ts';
+import { mayBeIntegers } from './predicted.ts';
 import type { Placed } from './region.ts';
 
 /** The most nodes that are followed behind one value. */

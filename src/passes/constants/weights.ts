@@ -7,9 +7,9 @@ import { biasSlot } from '../../layers/bias.ts';
 import { makerOf, weightInputs } from '../../layers/select.ts';
 import { MAX_VIA, PASSED, traceBack } from '../../layers/trace.ts';
 import { Constants } from './compute.ts';
-import { Dims } from './predicted.ts';
 import { computedFor, isPlausible } from './needed.ts';
 import { operatorOf } from './operators/index.ts';
+import { Dims } from './predicted.ts';
 import { type Placed, replaceByResults, worthwhile } from './region.ts';
 
 /**

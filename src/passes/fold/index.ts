@@ -4,7 +4,6 @@ import { checkShape } from '../../options/check.ts';
 import { choiceFact } from '../../options/values.ts';
 import { unpackFirst } from '../pack/unpack.ts';
 import type { Pass, PassReport } from '../pass.ts';
-import { separate } from './separate.ts';
 import { foldChains } from './chains.ts';
 import { computeConstants } from './computed.ts';
 import { constantsToInitializers } from './constants.ts';
@@ -13,6 +12,7 @@ import { removeUnread } from './dead.ts';
 import { nameHardSwish } from './hardswish.ts';
 import { removeIdentities } from './identities.ts';
 import { doneNotes, leftovers } from './report.ts';
+import { separate } from './separate.ts';
 import { FoldedWeights } from './weights.ts';
 
 /** The rules of fold, in the order in which they run. */

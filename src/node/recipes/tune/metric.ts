@@ -123,7 +123,9 @@ function top1Metric(output: string | undefined, drop: number): Metric {
 function sqnrMetric({ minSqnr, maxDrop, judge }: MetricOptions): Metric {
   if (maxDrop !== undefined) {
     throw new CompressError('options', 'maxDrop', 'the metric is sqnr; its limit is `minSqnr`', {
-      hint: 'No output was recognized as classes. If one is, set `metric: top1`, and `judge: NAME` if there are several.',
+      hint:
+        'No output was recognized as classes. If one is, set `metric: top1`, and `judge: NAME` if there are ' +
+        'several.',
     });
   }
   if (minSqnr === undefined) {

@@ -54,7 +54,10 @@ function rowOf({ path, dtype, bytes, floatBytes, sqnr, steps, unchanged }: Varia
   const size = `${formatBytes(bytes)} | ${formatPercent(bytes, floatBytes)}`;
   const made = steps.map((one) => `\`${commandOf(one)}\``).join(', ');
   const how = unchanged ? 'no weight can be compressed' : made || 'as exported';
-  return `| \`${MODEL_FOLDER}/${basename(path)}\` | \`${dtype}\` | ${size} | ${sqnr === undefined ? '–' : formatDb(sqnr)} | ${how} |`;
+  return (
+    `| \`${MODEL_FOLDER}/${basename(path)}\` | \`${dtype}\` | ${size} | ` +
+    `${sqnr === undefined ? '–' : formatDb(sqnr)} | ${how} |`
+  );
 }
 
 /** A step as a command line. */

@@ -84,7 +84,8 @@ const SCORES = /logit/i;
 const OTHERS = new RegExp(
   `^(${[
     'embed\\w*|features?|hidden|pool\\w*|repr\\w*|vectors?|latents?|states?|audio|wav\\w*|speech|mel|mels|spectro\\w*',
-    '|(b|bb)?ox(es)?|coord\\w*|landmarks?|keypoints?|kpts?|poses?|angles?|offsets?|deltas?|loc|locs|locations?|regress\\w*',
+    '|(b|bb)?ox(es)?|coord\\w*|landmarks?|keypoints?|kpts?|poses?|angles?|offsets?|deltas?',
+    '|loc|locs|locations?|regress\\w*',
     '|recon\\w*|mean|mu|sigma|var|logvar|std',
   ].join('')})$`,
 );
