@@ -2,8 +2,8 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { openConfig } from '../../src/cli/config/open.ts';
 import { givenOptions } from '../../src/cli/config/given.ts';
+import { openConfig } from '../../src/cli/config/open.ts';
 import { CONFIG_NAME, type ConfigVerb } from '../../src/options/config.ts';
 import type { Table } from '../../src/options/option.ts';
 import { TABLES } from '../../src/options/tables.ts';
