@@ -40,30 +40,51 @@ function optionsOf(values: QuantizeValues): Float16Options {
   return defined({ dtype: halfOf(values), compute, io, target });
 }
 
-/** `float16` with data: ranges of computed values if these become float16; otherwise means that correct the biases. */
+/** What outputs should keep of the calibration data, in dB, with weights stored in 16 bits and computing in float16. */
+const BARS = { stored: 60, computed: 50 } as const;
+
+/**
+ * `float16` with what data shows: the means that biases are corrected by; the ranges of what the model computes, where
+ * that is to be in float16; and the weights that have to stay float32 for the outputs to be exact.
+ */
 function calibratedHalves(options: Float16Options, values: QuantizeValues, { progress }: StepRun): Pass {
   return {
     ...float16(options),
     async run(model, watch) {
-      const [{ calibrate }, { dataOf }, { halfValues }, { correctionValues }] = await Promise.all([
+      const [{ calibrate }, { dataOf }, { halfValues }, { correctionValues }, { settleHalves }] = await Promise.all([
         import('../activations/calibrate.ts'),
         import('./calibrationData.ts'),
         import('../../passes/float16/values.ts'),
         import('../../passes/quantize/correctionValues.ts'),
+        import('./halfTrials.ts'),
       ]);
       const { samples, batch } = values;
       const { data, random } = await dataOf(model, { data: values.calibrate, samples, batch });
       const onProgress = progress?.('calibrating');
       const computes = computesHalf(options);
-      const means = computes ? undefined : correctionValues(model);
       const values16 = computes ? halfValues(model) : [];
-      const { ranges, notes } = await calibrate(model, values16, data, defined({ onProgress, means }));
-      const report = await float16({ ...options, ...(computes ? { ranges } : { means: ranges }) }).run(model, watch);
-      const fact = computes
-        ? 'the ranges are those of random inputs; real ones may pass 65504'
-        : 'biases are corrected with random inputs; real inputs may have other means';
-      const warning = random ? [`warning: ${fact}`] : [];
-      return { ...report, notes: [...warning, `calibrated with ${data.description}`, ...notes, ...report.notes] };
+      const settings = defined({ onProgress, means: correctionValues(model) });
+      const { ranges, notes } = await calibrate(model, values16, data, settings);
+      const calibrated = { ...options, means: ranges, ...(computes && { ranges }) };
+      const leaving = (exclude: readonly RegExp[]): Float16Options => ({
+        ...calibrated,
+        exclude: [...(options.exclude ?? []), ...exclude],
+      });
+      // Inputs and outputs of trials are those of the float model.
+      const trial = (exclude: readonly RegExp[]): Pass =>
+        float16({ ...leaving(exclude), ...(computes && { io: 'float32' }) });
+      const bar = options.dtype === 'bfloat16' ? undefined : computes ? BARS.computed : BARS.stored;
+      const settled = await settleHalves(model, data, { pass: trial, computes, bar });
+      const report = await float16(leaving(settled.exclude)).run(model, watch);
+      const warning = random ? [`warning: ${RANDOM_FACTS[computes ? 'computed' : 'stored']}`] : [];
+      const measured = [`calibrated with ${data.description}`, ...notes, ...settled.notes];
+      return { ...report, notes: [...warning, ...measured, ...report.notes] };
     },
   };
 }
+
+/** What random inputs do not show. */
+const RANDOM_FACTS = {
+  stored: 'biases are corrected with random inputs; real inputs may have other means',
+  computed: 'the ranges are those of random inputs; real ones may pass 65504',
+} as const;

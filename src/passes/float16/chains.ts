@@ -1,4 +1,3 @@
-import { elementCount } from '../../ir/dtype.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { isOp, isStandard, type Node } from '../../ir/node.ts';
 import { RESHAPES } from '../../ir/reshapes.ts';
@@ -35,16 +34,13 @@ export const BETWEEN: ReadonlySet<string> = new Set([
   ...['Abs', 'Add', 'Cast', 'Clip', 'Concat', 'Div', 'Expand', 'Identity', 'Max', 'Min', 'Mul', 'Neg', 'ReduceMax'],
   ...['Relu', 'Slice', 'Sub', 'Sum', 'Transpose', 'Where', ...RESHAPES],
 ]);
-/** Operators that need an exact angle. */
-const ANGLES = new Set(['Cos', 'Sin', 'Tan']);
-
-/** The most nodes between a growing and a shrinking one, or between an angle and its inputs. */
+/** The most nodes between a growing and a shrinking one. */
 export const MAX_HOPS = 8;
 
 /**
  * Nodes that stay float32 because intermediate results would not fit: from a square, an exponential or a sum to the
  * root, logarithm or quotient that makes them small again, as in decomposed LayerNormalization, RMSNorm, Gelu and
- * Softmax. Nodes that compute angles stay float32 too.
+ * Softmax.
  * ```
  * x ── ReduceMean ── Sub ── Pow ── ReduceMean ── Add(ε) ── Sqrt ── Div ── Mul(γ)
  *      └───────────────────────── float32 ──────────────────────────┘
@@ -55,23 +51,7 @@ export function rangeChains(graph: Graph, starts: ReadonlySet<Node>): Set<Node> 
   const kept = new Set<Node>();
   const distances = distancesOf(graph);
   for (const node of graph.nodes) if (starts.has(node) || isGrowing(node)) follow(graph, node, kept, distances);
-  for (const node of angleNodes(graph)) kept.add(node);
   return kept;
-}
-
-/** Nodes that compute angles, up to the Sin, Cos or Tan that reads them. */
-export function angleNodes(graph: Graph): ReadonlySet<Node> {
-  const angles = graph.nodes.filter((node) => isStandard(node.domain) && ANGLES.has(node.opType));
-  return upstream(graph, angles, (one) => makesAngle(graph, one));
-}
-
-/**
- * Whether a constant is a factor of angles, as the inverse frequencies of rotary embeddings are: a vector that
- * positions are multiplied by, so that its rounding grows with the position.
- * @param angles - the {@link angleNodes} of all graphs
- */
-export function isFrequency({ graph, name }: { graph: Graph; name: string }, angles: ReadonlySet<Node>): boolean {
-  return isVector(graph, name) && graph.uses(name).some(({ node }) => node !== undefined && angles.has(node));
 }
 
 function isGrowing(node: Node): boolean {
@@ -169,16 +149,4 @@ export function upstream(
     }
   }
   return new Set(hops.keys());
-}
-
-/** Whether a node is part of an angle: up to the weights or the values it comes from. */
-function makesAngle(graph: Graph, node: Node): boolean {
-  const multiplies = isOp(node, 'MatMul') || isOp(node, 'Einsum');
-  return BETWEEN.has(node.opType) || (multiplies && node.inputs.every((one) => isVector(graph, one)));
-}
-
-/** Whether a value is not a weight: not constant, or a vector. */
-function isVector(graph: Graph, value: string): boolean {
-  const dims = graph.constant(value)?.tensor.dims;
-  return dims === undefined || elementCount(dims) === Math.max(1, ...dims);
 }

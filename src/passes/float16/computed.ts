@@ -1,4 +1,5 @@
 import type { Model } from '../../ir/model.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import { decibels } from '../../kernels/decibels.ts';
 import { constantName } from '../../layers/constant.ts';
 import { sizeOf } from '../../layers/select.ts';
@@ -7,14 +8,15 @@ import type { ComputedHalf } from '../facts.ts';
 import { inlineFunctions, inliningNotes } from '../inline/index.ts';
 import { namesOf } from '../pack/weights.ts';
 import type { PassReport, Watch } from '../pass.ts';
+import { correctBiases } from './biases.ts';
 import { changeOf, readsOf } from './change.ts';
 import { Fits } from './constants.ts';
 import { Naming } from './names.ts';
 import type { Resolved } from './options.ts';
-import { type KeptReason, type Plan, Planner } from './plan.ts';
+import { type KeptReason, type Plan, Planner, typedConstant } from './plan.ts';
 import { rewriteNodes } from './rewrite.ts';
 import { Small } from './small.ts';
-import { storeHalves } from './stored.ts';
+import { storedTensors, storeHalves } from './stored.ts';
 import { Types } from './types.ts';
 import { type HalfConstant, Weights } from './weights.ts';
 
@@ -31,15 +33,22 @@ export async function computeHalves(
   const inlined = inlineFunctions(model, () => true);
   const fits = new Fits('float16');
   const small = new Small(model, options);
-  const types = new Types(model);
-  const plan = await new Planner({ model, types, fits, small, options }).plan();
+  const planned = async (): Promise<{ types: Types; plan: Plan }> => {
+    const types = new Types(model);
+    return { types, plan: await new Planner({ model, types, fits, small, options }).plan() };
+  };
+  const first = await planned();
+  const rounded = (): Set<Tensor> => roundedBy(model, first.plan, storedTensors(model, options, small));
+  const { biases, notes: corrected } = await correctBiases(model, rounded, fits, options);
+  // Nodes with new biases are others.
+  const { types, plan } = biases.size > 0 ? await planned() : first;
   const naming = new Naming(model, types, plan, options.io);
   const weights = new Weights(model, naming, fits, options.minElements);
   await weights.bound(plan, types);
   const casts = await rewriteNodes({ model, types, plan, naming, weights, fits, target: options.target });
   const made = await weights.write();
   model.freeInitializers();
-  const rest = await storeHalves(model, options, { fits, small, reported: plan.obstacles, watch });
+  const rest = await storeHalves(model, options, { fits, small, reported: plan.obstacles, biases, watch });
   const fact: ComputedHalf = {
     kind: 'float16',
     nodes: plan.halves.size + naming.absorbed.size,
@@ -50,8 +59,16 @@ export async function computeHalves(
     changes: [...(await Promise.all(made.map((one) => halved(one, fits)))), ...rest.changes],
     skips: [...skipsOf(plan), ...rest.skips],
     ...(fact.nodes > 0 && { facts: [fact] }),
-    notes: [...inliningNotes(inlined), ...notesOf(plan, fact), ...rest.notes],
+    notes: [...inliningNotes(inlined), ...notesOf(plan, fact), ...corrected, ...rest.notes],
   };
+}
+
+/** The weights that become float16: those that nodes in float16 read, and those that are stored in 16 bits. */
+function roundedBy(model: Model, { halves }: Plan, stored: ReadonlySet<Tensor>): Set<Tensor> {
+  const read = [...model.nodes()].flatMap(({ graph, node }) =>
+    halves.has(node) ? node.inputs.flatMap((value) => typedConstant(model, graph, value)?.tensor ?? []) : [],
+  );
+  return new Set([...read, ...stored]);
 }
 
 async function halved({ held, data, readers, after }: HalfConstant, fits: Fits): Promise<Change> {

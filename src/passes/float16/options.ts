@@ -29,8 +29,8 @@ export interface Float16Options extends Selection {
   /** Calibrated ranges: nodes whose values come within half of 65504 stay float32. */
   readonly ranges?: ActivationRanges;
   /**
-   * Calibrated means of `correctionValues`, for stored weights: biases are corrected for what rounding a weight does to
-   * the mean of each output. If omitted, biases do not change.
+   * Calibrated means of `correctionValues`: biases are corrected for what rounding a weight does to the mean of each
+   * output. If omitted, biases do not change.
    */
   readonly means?: ActivationRanges;
 }

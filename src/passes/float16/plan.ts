@@ -9,6 +9,7 @@ import { constantName, isVariable } from '../../layers/constant.ts';
 import { matches } from '../../layers/pattern.ts';
 import type { HalfObstacle } from '../../schemes/float16.ts';
 import { floatStates } from '../../targets/halves.ts';
+import { angleNodes } from '../rotary.ts';
 import { rangeChains, SUMS } from './chains.ts';
 import type { Fits } from './constants.ts';
 import type { Resolved } from './options.ts';
@@ -146,7 +147,8 @@ export class Planner {
         own.set(name, { half: false, exact: false });
       }
     }
-    const chains = new Set([...rangeChains(graph, await this.#epsilons(graph)), ...spectra(graph)]);
+    const starts = await this.#epsilons(graph);
+    const chains = new Set([...rangeChains(graph, starts), ...spectra(graph), ...angleNodes(graph)]);
     for (const node of orderedNodes(graph)) {
       for (const body of bodiesOf(node)) await this.#graph(body);
       await this.#node(graph, node, own, chains);

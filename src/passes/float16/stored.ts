@@ -9,8 +9,8 @@ import type { Change, Skip, SkipReason } from '../../layers/skip.ts';
 import { type Usage, usageOf } from '../inspect/roles.ts';
 import { raiseOpset } from '../opset/index.ts';
 import type { PassReport, Watch } from '../pass.ts';
+import { angleNodes, isFrequency } from '../rotary.ts';
 import { correctBiases } from './biases.ts';
-import { angleNodes, isFrequency } from './chains.ts';
 import { changeOf } from './change.ts';
 import { Fits } from './constants.ts';
 import { constantNode, shorten, tensorsOf, wideningNodes } from './forms.ts';
@@ -39,6 +39,8 @@ interface Before {
   readonly small?: Small;
   /** Tensors that the report has already explained. */
   readonly reported?: { has(tensor: Tensor): boolean };
+  /** Biases that were corrected already. */
+  readonly biases?: ReadonlySet<Tensor>;
   readonly watch?: Watch | undefined;
 }
 
@@ -54,9 +56,10 @@ export async function storeHalves(
   const { fits = new Fits(options.dtype === 'int16' ? 'float16' : options.dtype), reported, watch } = before;
   const notes = await raised(model, options);
   const small = before.small ?? new Small(model, options);
-  const stored = (): Set<Tensor> =>
-    new Set(candidatesOf(model, options, small).candidates.map((one) => one.held.tensor));
-  const { biases, notes: corrected } = await correctBiases(model, stored, fits, options);
+  const { biases, notes: corrected } =
+    before.biases === undefined
+      ? await correctBiases(model, () => storedTensors(model, options, small), fits, options)
+      : { biases: before.biases, notes: [] };
   notes.push(...corrected);
   const { candidates, skips, count } = candidatesOf(model, options, small, biases);
   const changes: Change[] = [];
@@ -102,6 +105,11 @@ async function raised(model: Model, { dtype }: Resolved): Promise<string[]> {
   const result = await raiseOpset(model, needed);
   if (!result.raised) return [`opset stays ${model.opset}: ${result.reason}`];
   return [`opset raised from ${result.from} to ${result.to}, whose Cast supports ${dtype}`, ...result.notes];
+}
+
+/** The weights that {@link storeHalves} would store in 16 bits. */
+export function storedTensors(model: Model, options: Resolved, small: Small): Set<Tensor> {
+  return new Set(candidatesOf(model, options, small).candidates.map((one) => one.held.tensor));
 }
 
 /** The float32 tensors that may become 16 bits, and why others do not; small ones are only counted. */

@@ -27,7 +27,7 @@ const LOGS = ['Log', 'ReduceLogSum'];
 const PRODUCTS = ['MatMul', 'Gemm', 'Conv', 'ConvTranspose', 'Einsum', 'LSTM', 'GRU', 'RNN', 'MatMulInteger'];
 
 /** The most nodes visited on the way to a logarithm. */
-const NEAR = 16;
+export const NEAR = 16;
 /** The most nodes visited after a table. */
 const FAR = 4096;
 
@@ -68,28 +68,23 @@ export function meetsSoftmax(graph: Graph, node: Node): boolean {
   return reaches(graph, node, BEFORE_SOFTMAX, (one) => isOp(one, 'Softmax'), NEAR) !== false;
 }
 
-/**
- * Whether rows of a table rotate the result of a product, as rotary position embeddings do: the table holds cosines or
- * sines, and is multiplied by queries and keys.
- */
-export function isRotary(graph: Graph, gather: Node): boolean {
-  return readersThrough(graph, gather, [...MOVERS, 'Cos', 'Sin'], NEAR).some(({ graph: at, node, index }) => {
-    return isOp(node, 'Mul') && comesOfProduct(at, node.inputs[1 - index] ?? '');
-  });
-}
-
 function isThrough(node: Node, through: readonly string[]): boolean {
   return through.some((op) => isOp(node, op));
 }
 
-interface Reader {
+export interface Reader {
   readonly graph: Graph;
   readonly node: Node;
   readonly index: number;
 }
 
 /** Readers of a node's outputs, looking through operators in `through`; up to `most` nodes. */
-function readersThrough(graph: Graph, node: Node, through: readonly string[] | undefined, most: number): Reader[] {
+export function readersThrough(
+  graph: Graph,
+  node: Node,
+  through: readonly string[] | undefined,
+  most: number,
+): Reader[] {
   const seen = new Set<Node>([node]);
   const open: { graph: Graph; node: Node }[] = [{ graph, node }];
   const readers: Reader[] = [];
@@ -129,7 +124,7 @@ function ownerOf(body: Graph): Node | undefined {
 }
 
 /** Whether a value comes from a product with an activation, through operators that move it or add a bias. */
-function comesOfProduct(graph: Graph, value: string): boolean {
+export function comesOfProduct(graph: Graph, value: string): boolean {
   let open = [value];
   for (let step = 0; step < NEAR && open.length > 0; step++) {
     const next: string[] = [];

@@ -515,3 +515,27 @@ test('a model already in 16 bits is told so', async () => {
   expect(again?.notes.join()).toMatch(/\d weights are already in 16 bits/);
   await model.close();
 });
+
+test('with means of activations, biases take back what rounding a weight does to each output', async () => {
+  // Rounding makes each 0.4 steps smaller, while what they add up to is nearly 0.
+  const step = 2 ** -10;
+  const weights = Array.from({ length: 128 }, (_, at) => (at % 2 === 0 ? 1 + 0.4 * step : -1 - 0.6 * step));
+  const bytes = buildModel({
+    opset: 17,
+    inputs: { x: f32([1, 16, 1, 1]) },
+    outputs: { y: f32([1, 8, 1, 1]) },
+    initializers: { w: f32([8, 16, 1, 1], weights) },
+    nodes: [n('Conv', ['x', 'w'], 'y')],
+  });
+  const range = { min: 0, max: 1, observedMin: 0, observedMax: 1, power: 1, clipError: 0, zeros: 0 };
+  const means = new Map([['x', { ...range, channelMeans: Array.from({ length: 16 }, () => 1) }]]);
+  const feeds = { x: feed([1, 16, 1, 1], new Float32Array(16).fill(1)) };
+  const [plain, corrected] = [await computed(bytes), await computed(bytes, { means })];
+  expect(corrected.report.notes).toContain('biases corrected in 1 of 1 layers');
+  const bias = corrected.model.graph.nodes.find((node) => node.opType === 'Conv')?.inputs[2];
+  expect(corrected.model.graph.initializers.get(bias ?? '')?.dtype).toBe('float16');
+  expect([float16Nodes(plain), float16Nodes(corrected)]).toEqual([1, 1]);
+  const wanted = -1.6 * step;
+  expect((await outputOf(plain.bytes, feeds))[0]).toBeCloseTo(-8 * step, 5);
+  expect((await outputOf(corrected.bytes, feeds))[0]).toBeCloseTo(wanted, 5);
+});

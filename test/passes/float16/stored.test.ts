@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { Tensor as OrtTensor } from 'onnxruntime-node';
+import { Tensor } from 'onnxruntime-node';
 import { type Float16Options, float16, readModel, transform } from '../../../src/index.node.ts';
 import { buildModel, f32, i64, value } from '../../support/build.ts';
 import { fixture } from '../../support/cli.ts';
@@ -13,7 +13,7 @@ const stored = (source: Uint8Array | string, options: Float16Options = {}): Prom
 
 const X = { x: feed([2, 16], Float32Array.from(thirds(32))) };
 
-async function compare(before: Uint8Array, after: Uint8Array, feeds: Record<string, OrtTensor> = X): Promise<number> {
+async function compare(before: Uint8Array, after: Uint8Array, feeds: Record<string, Tensor> = X): Promise<number> {
   return sqnr(await runModel(before, feeds), await runModel(after, feeds, 'all'));
 }
 
@@ -240,5 +240,44 @@ test('inverse frequencies stay float32 even if every tensor is asked for: positi
     const { report } = await stored(bytes, { minElements: 1, dtype });
     expect(report.changes.map((one) => one.weight)).toEqual(['w']);
     expect(report.skips).toMatchObject([{ weight: 'inv_freq', reason: 'rotary' }]);
+  }
+});
+
+test('inverse frequencies that an Einsum multiplies by positions stay float32, and weights of an Einsum do not', async () => {
+  const bytes = buildModel({
+    opset: 17,
+    inputs: { x: f32([3]) },
+    outputs: { sin: f32([3, 4]), y: f32([3, 4]) },
+    initializers: { inv_freq: f32([4], [1, 0.3, 0.07, 0.01]), w: f32([4, 4], thirds(16)) },
+    nodes: [
+      { op: 'Einsum', in: ['x', 'inv_freq'], out: ['angle'], attributes: { equation: 'i,j->ij' } },
+      { op: 'Sin', in: ['angle'], out: ['sin'] },
+      { op: 'Einsum', in: ['angle', 'w'], out: ['y'], attributes: { equation: 'ij,jk->ik' } },
+    ],
+  });
+  const { report } = await stored(bytes, { minElements: 1 });
+  expect(report.changes.map((one) => one.weight)).toEqual(['w']);
+  expect(report.skips).toMatchObject([{ weight: 'inv_freq', reason: 'rotary' }]);
+});
+
+test('a table of angles stays float32, stored and computed', async () => {
+  const bytes = buildModel({
+    opset: 17,
+    inputs: { ids: i64([2]) },
+    outputs: { cos: f32([2, 4]), y: f32([2, 4]) },
+    initializers: { angles: f32([99, 4], thirds(396, 40)), rows: f32([99, 4], thirds(396)) },
+    nodes: [
+      { op: 'Gather', in: ['angles', 'ids'], out: ['angle'] },
+      { op: 'Cos', in: ['angle'], out: ['cos'] },
+      { op: 'Gather', in: ['rows', 'ids'], out: ['y'] },
+    ],
+  });
+  const ids = new Tensor('int64', BigInt64Array.of(3n, 97n), [2]);
+  const { cos } = await runModel(bytes, { ids });
+  for (const compute of ['float32', 'float16'] as const) {
+    const { report, bytes: made } = await stored(bytes, { minElements: 1, compute });
+    expect(report.changes.map((one) => one.weight)).toEqual(['rows']);
+    const { cos: found } = await runModel(made, { ids });
+    expect(found?.data).toEqual(cos?.data);
   }
 });

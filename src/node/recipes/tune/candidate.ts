@@ -1,15 +1,14 @@
 import { join, resolve } from 'node:path';
 import { CompressError } from '../../../errors.ts';
-import type { Change } from '../../../layers/skip.ts';
 import { inputByteLength } from '../../../onnx/size.ts';
 import { transform } from '../../../passes/pass.ts';
 import type { RecipeStep } from '../../../passes/recipe.ts';
-import type { Layer } from '../../../passes/tune/search.ts';
 import { readModel, writeModel } from '../../model.ts';
 import { expectWork } from '../../threads/work.ts';
 import { needsRangesAlone } from '../quantize.ts';
 import { runStep, type Step, type StepDone, stepsWith } from '../runStep.ts';
 import { type ReadyOptions, type ReadyStep, readyStep } from '../steps.ts';
+import { exactly } from './layers.ts';
 
 /** The model made from a selection. */
 export interface Made extends StepDone {
@@ -95,19 +94,4 @@ export class Candidates {
       await model.close();
     }
   }
-}
-
-/**
- * The quantized weights as layers. Layers with the same name stay float together, because patterns cannot tell them
- * apart.
- */
-export function changedLayers(changes: readonly Change[]): Layer[] {
-  const layers = new Map<string, number>();
-  for (const { weight, before, after } of changes) layers.set(weight, (layers.get(weight) ?? 0) + before - after);
-  return [...layers].map(([name, saved]) => ({ name, saved }));
-}
-
-/** A regular expression that matches only this name, valid with the flag `u`. */
-export function exactly(name: string): string {
-  return `^${name.replaceAll(/[\^$\\.*+?()[\]{}|/]/g, '\\$&')}$`;
 }

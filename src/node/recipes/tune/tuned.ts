@@ -5,7 +5,8 @@ import type { Recipe, RecipeStep } from '../../../passes/recipe.ts';
 import { type RankedLayer, searchFloatLayers } from '../../../passes/tune/search.ts';
 import { refuseUnchanged, type UnchangedWords, unchangedWords } from '../runStep.ts';
 import { stepOf } from '../steps.ts';
-import { type Candidates, changedLayers } from './candidate.ts';
+import type { Candidates } from './candidate.ts';
+import { changedLayers } from './layers.ts';
 import { type Figures, type Metric, metricFor, noiseOf } from './metric.ts';
 import type { Candidate, Subject } from './subject.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Change } from '../../../../src/layers/skip.ts';
-import { changedLayers, exactly } from '../../../../src/node/recipes/tune/candidate.ts';
+import { changedLayers, exactly } from '../../../../src/node/recipes/tune/layers.ts';
 import { type MetricOptions, metricFor, noiseOf } from '../../../../src/node/recipes/tune/metric.ts';
 import type { OutputFigures } from '../../../../src/node/runtime/compare.ts';
 
