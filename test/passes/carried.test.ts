@@ -36,7 +36,7 @@ const move = (from: string, to: string): NodeSpec => ({
 });
 const relu = (from: string, to: string): NodeSpec => ({ op: 'Relu', in: [from], out: [to] });
 
-/** x, quantized and dequantized as `d`, and what stands behind. */
+/** x, quantized and dequantized as `d`, and the nodes after it. */
 function spec(nodes: readonly NodeSpec[], more: Partial<ModelSpec> = {}): ModelSpec {
   return {
     opset: 13,
@@ -57,7 +57,7 @@ async function raised(model: ModelSpec, target: number) {
 
 const feeds = { x: feed(DIMS, randomFloats(DIMS, 1, -2, 2)) };
 
-/** Raises the model and runs it with all optimizations: the same numbers as without any, before. */
+/** Raises the opset and runs the model with all optimizations: it computes the same as before without any. */
 async function expectLoads(model: ModelSpec, target: number, sums: number): Promise<void> {
   const { read, sums: found } = await raised(model, target);
   expect(found).toBe(sums);
@@ -78,7 +78,7 @@ const MOVERS: readonly { readonly node: NodeSpec; readonly initializers?: ModelS
   { node: { op: 'MaxPool', in: ['d'], out: ['y'], attributes: { kernel_shape: [2, 2] } } },
 ];
 
-describe('a DequantizeLinear of int8 that ONNX Runtime carries on', () => {
+describe('a DequantizeLinear of int8 that ONNX Runtime moves', () => {
   test.each(MOVERS.map((one) => [one.node.op, one] as const))(
     'before %s: a Sum from opset 21 on, and the same numbers',
     async (_, { node, initializers = {} }) => {
@@ -88,7 +88,7 @@ describe('a DequantizeLinear of int8 that ONNX Runtime carries on', () => {
     },
   );
 
-  test('the Sum stands before the mover alone, and is said', async () => {
+  test('inserts a Sum before the moving operator only, and notes it', async () => {
     const { read, result } = await raised(
       spec([relu('d', 'y2'), move('d', 'y')], { outputs: { y: f32(), y2: f32() } }),
       21,
@@ -128,7 +128,7 @@ describe('a DequantizeLinear of int8 that ONNX Runtime carries on', () => {
         initializers: { w: { dtype: 'int8', dims: DIMS, data: Int8Array.from({ length: 32 }, (_, i) => i) } },
       }),
     ],
-  ])('%s: nothing is written', async (_, model) => {
+  ])('%s: inserts nothing', async (_, model) => {
     await expectLoads(model, 21, 0);
   });
 
@@ -180,7 +180,7 @@ describe('a DequantizeLinear of int8 that ONNX Runtime carries on', () => {
         initializers: { shape: ints(-1) },
       }),
     ],
-  ])('%s: a Sum', async (_, model) => {
+  ])('%s: inserts a Sum', async (_, model) => {
     await expectLoads(model, 21, 1);
   });
 });

@@ -11,7 +11,7 @@ import { randomFloats } from '../support/random.ts';
 describe('a warning', () => {
   const layer = (weight: string, vectors: number, inputs: number) => ({ weight, vectors, inputs });
 
-  test('names the layer that met least, and counts the others', () => {
+  test('names the layer with the fewest vectors, and counts the others', () => {
     expect(fewVectors([layer('a', 64, 64), layer('b', 9, 8)], 'More.')).toBeUndefined();
     expect(fewVectors([layer('a', 1, 2)], 'More.')).toBe(
       "warning: 'a' received 1 data vector, fewer than its 2 inputs, so the statistics are unreliable. More.",
@@ -21,7 +21,7 @@ describe('a warning', () => {
     );
   });
 
-  test('a share of the data is no warning, but is said', () => {
+  test('is replaced by a note if only a share of the data was needed', () => {
     expect(someVectors([layer('a', 8, 8), { ...layer('b', 9, 3), of: 9 }])).toBeUndefined();
     expect(someVectors([{ ...layer('a', 8, 4), of: 16 }, { ...layer('b', 8, 4), of: 32 }, layer('c', 1, 1)])).toBe(
       "only part of the data was needed for 2 of 3 layers: 8 of 32 vectors for 'b'",
@@ -47,7 +47,7 @@ describe.each([
     return (await pass(spec, method({ amount: 0.4, parallel }, givenActivations({ x })))).report.notes;
   };
 
-  test('warns where fewer vectors than inputs were there, and names what may help', async () => {
+  test('warns if there were fewer vectors than inputs, and says what may help', async () => {
     expect(await notes(INPUTS)).toEqual([]);
     const [note, more] = await notes(INPUTS - 1);
     expect(note).toMatch(/^warning: 'w' received 11 data vectors, fewer than its 12 inputs, .* `l1`, .* `parallel` /);
@@ -55,7 +55,7 @@ describe.each([
     expect((await notes(1, true))[0]).toMatch(/^warning: 'w' received 1 data vector, (?!.*parallel-layers)/);
   });
 
-  test('a Conv over large images says how much of them was looked at', async () => {
+  test('reports the sampled share of large images for a Conv', async () => {
     const conv: ModelSpec = {
       opset: 17,
       inputs: { x: f32(['n', 2, 160, 160]) },
@@ -82,7 +82,7 @@ describe.each([
 test.each([
   [{ samples: 32 }, true],
   [{}, false],
-])('prune --channels --reconstruct asks the same of its data: %j', async (size, warned) => {
+])('prune --channels --reconstruct warns in the same way: %j', async (size, warned) => {
   const model = await readModel(fixture('digits-mlp.onnx'));
   const data = await openData(fixture('digits-mlp-calib.npz'), model.graph.inputs, size);
   const source = openActivations(data);
@@ -97,7 +97,7 @@ test.each([
   await model.close();
 });
 
-test('means of few vectors are means: biases alone give no warning', async () => {
+test('correcting biases alone gives no warning, because means need few vectors', async () => {
   const model = await readModel(fixture('digits-mlp.onnx'));
   const data = await openData(fixture('digits-mlp-calib.npz'), model.graph.inputs, { samples: 32 });
   const source = openActivations(data);

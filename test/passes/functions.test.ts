@@ -1,4 +1,4 @@
-/** Local functions as exporters and people write them: calls in calls, in bodies, of other versions, of nobody. */
+/** Local functions as exporters and people write them: nested, in bodies, with other opsets, or never called. */
 import { describe, expect, test } from '@jest/globals';
 import { convert, fold, type Pass, prune, quantize } from '../../src/index.node.ts';
 import { buildModel, type FunctionSpec, f32, i64, type ModelSpec, type NodeSpec, value } from '../support/build.ts';
@@ -42,10 +42,10 @@ const relu: NodeSpec = { op: 'Relu', in: ['t'], out: ['b'] };
 
 const linear = fn('Linear', [{ ...matmul, out: ['b'] }]);
 const block = fn('Block', [call('Linear', ['a', 'w'], ['t']), relu]);
-/** Its weight is its own. */
+/** A function that contains its weight. */
 const own = fn('Own', [constant('w'), { ...matmul, out: ['b'] }], { inputs: ['a'] });
 const around = fn('Around', [call('Own', ['a'], ['t']), relu], { inputs: ['a'] });
-/** Its weight is an attribute of the call. */
+/** A function whose weight is an attribute of the call. */
 const given = fn(
   'Given',
   [
@@ -182,7 +182,7 @@ async function outputOf(bytes: Uint8Array): Promise<Float32Array> {
   return (await outputsOf(bytes))['y']?.data as Float32Array;
 }
 
-/** How near the two models are, in dB. */
+/** SQNR between the two models in dB. */
 async function between(before: Uint8Array, after: Uint8Array): Promise<number> {
   return sqnr(await outputsOf(before), await outputsOf(after));
 }
@@ -191,7 +191,7 @@ const kept = (report: { notes: readonly string[] }): string[] =>
   report.notes.filter((one) => one.includes('not inlined'));
 
 describe.each(Object.entries(CASES))('%s', (_, spec) => {
-  test('convert keeps what it computes', async () => {
+  test('convert does not change what it computes', async () => {
     const before = await outputOf(buildModel(spec));
     const { bytes, model: after } = await pass(spec, convert({ opset: 21 }));
     expect(after.opset).toBe(21);
@@ -201,17 +201,17 @@ describe.each(Object.entries(CASES))('%s', (_, spec) => {
   test.each([
     ['dynamic', {}],
     ['weights only', { weightsOnly: true }],
-  ])('quantize, %s: the weight is integers, and no function with a weight is left', async (__, options) => {
+  ])('quantize, %s: stores the weight as integers, and inlines every function with a weight', async (__, options) => {
     const { bytes, model: after, report } = await pass(spec, quantize({ minElements: 0, ...options }));
     expect(report.changes.length).toBeGreaterThan(0);
     expect(kept(report)).toEqual([]);
-    // A function of activations alone may stay.
+    // A function without weights may remain.
     expect(after.functions.filter((one) => one.name !== 'Leaky')).toEqual([]);
     expect(bytes.byteLength).toBeLessThan(buildModel(spec).byteLength + 600);
     expect(await between(buildModel(spec), bytes)).toBeGreaterThan(25);
   });
 
-  test('prune finds the weight; fold leaves what is computed', async () => {
+  test('prune finds the weight, and fold does not change what it computes', async () => {
     const { bytes, report } = await pass(spec, prune({ method: 'l1', amount: 0.5 }));
     expect(report.changes).toMatchObject([{ elements: SIZE * SIZE, zeros: (SIZE * SIZE) / 2 }]);
     await outputOf(bytes);
@@ -219,7 +219,7 @@ describe.each(Object.entries(CASES))('%s', (_, spec) => {
   });
 });
 
-test('a weight in a function that is called twice stays one weight', async () => {
+test('a weight in a function that is called twice remains one weight', async () => {
   const { bytes } = await pass(CASES['called twice'] as ModelSpec, convert({ opset: 21 }));
   const { graph } = await modelOf(bytes);
   expect([...graph.initializers.keys()]).toEqual(['Own/w']);
@@ -229,23 +229,20 @@ test('a weight in a function that is called twice stays one weight', async () =>
 test.each([
   ['dynamic', {}],
   ['weights only', { weightsOnly: true }],
-])(
-  'quantize, %s: a weight in a function that is called twice is in the file once, and told once',
-  async (_, options) => {
-    const { model: after, report } = await pass(
-      CASES['called twice'] as ModelSpec,
-      quantize({ minElements: 0, ...options }),
-    );
-    expect(report.changes).toMatchObject([
-      { weight: 'w', before: SIZE * SIZE * 4, nodes: [expect.any(String), expect.any(String)] },
-    ]);
-    const large = [...after.graph.initializers.values()].filter((one) => one.byteLength >= SIZE * SIZE);
-    expect(large.map(({ dtype, dims }) => [dtype, dims])).toEqual([['int8', [SIZE, SIZE]]]);
-    expect(report.skips).toEqual([]);
-  },
-);
+])('quantize, %s: stores and reports a weight of a function that is called twice once', async (_, options) => {
+  const { model: after, report } = await pass(
+    CASES['called twice'] as ModelSpec,
+    quantize({ minElements: 0, ...options }),
+  );
+  expect(report.changes).toMatchObject([
+    { weight: 'w', before: SIZE * SIZE * 4, nodes: [expect.any(String), expect.any(String)] },
+  ]);
+  const large = [...after.graph.initializers.values()].filter((one) => one.byteLength >= SIZE * SIZE);
+  expect(large.map(({ dtype, dims }) => [dtype, dims])).toEqual([['int8', [SIZE, SIZE]]]);
+  expect(report.skips).toEqual([]);
+});
 
-test('a model without the standard operators gets the version its functions speak', async () => {
+test('a model without standard operators gets the opset of its functions', async () => {
   const spec = model([call('Block', ['x', 'w'], ['y'])], [linear, block]);
   const only = await modelOf(spec);
   only.removeOpset('');
@@ -267,7 +264,7 @@ describe('functions that nothing calls', () => {
   );
   const plain: NodeSpec = { op: 'MatMul', in: ['x', 'w'], out: ['y'] };
 
-  test('convert leaves out those it would have to rewrite, and says so', async () => {
+  test('convert removes those it would have to rewrite, and says so', async () => {
     const spec = model([plain], [rank, own, around, linear]);
     const { bytes, model: after, report } = await pass(spec, convert({ opset: 21 }));
     expect(after.functions.map((one) => one.name)).toEqual(['Linear']);
@@ -278,7 +275,7 @@ describe('functions that nothing calls', () => {
   test.each<[string, Pass]>([
     ['quantize', quantize({ minElements: 0 })],
     ['prune', prune({ method: 'l1', amount: 0.5 })],
-  ])('%s works on what is called', async (_, one) => {
+  ])('%s handles those that are called', async (_, one) => {
     const spec = model([plain], [rank, own, around]);
     const { bytes, model: after, report } = await pass(spec, one);
     expect(after.functions.map((it) => it.name)).toEqual(['Rank', 'Own', 'Around']);
@@ -307,7 +304,7 @@ test('a function with the name of a standard operator is not called by that oper
   expect(await outputOf((await pass(spec, convert({ opset: 21 }))).bytes)).toEqual(before);
 });
 
-test('what a function that nothing calls needs stays with it', async () => {
+test('keep the functions that they need', async () => {
   const idle = fn('Idle', [call('Linear', ['a', 'w'], ['b'])]);
   const { model: after } = await pass(
     model([call('Block', ['x', 'w'], ['y'])], [linear, block, idle]),

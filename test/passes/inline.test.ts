@@ -1,4 +1,4 @@
-/** What inlining gives, line by line, and what it refuses. */
+/** The result of inlining, line by line, and what it refuses. */
 import { expect, test } from '@jest/globals';
 import { print, quantize } from '../../src/index.node.ts';
 import { MAX_INLINED_NODES } from '../../src/passes/inline/choose.ts';
@@ -54,7 +54,7 @@ async function lines(from: ModelSpec | Uint8Array): Promise<string[]> {
   const model = await modelOf(from);
   inlineFunctions(model, all);
   expect(model.functions).toEqual([]);
-  // What is written says the same.
+  // The written file is the same.
   const text = print(model);
   expect(print(await modelOf(await bytesOf(model)))).toBe(text);
   return text
@@ -63,7 +63,7 @@ async function lines(from: ModelSpec | Uint8Array): Promise<string[]> {
     .filter((line) => / = [A-Z]/.test(line));
 }
 
-test('inner names become those of the call, inputs and outputs the values of the caller', async () => {
+test('prefixes inner names with the call, and maps inputs and outputs to the values of the caller', async () => {
   const nodes = [
     { op: 'Neg', name: 'n', in: ['a'], out: ['t'] },
     { op: 'Abs', in: ['t'], out: ['b'] },
@@ -76,7 +76,7 @@ test('inner names become those of the call, inputs and outputs the values of the
   ]);
 });
 
-test('inputs that are left out, an output that is an input, one value twice', async () => {
+test('supports omitted inputs, an output that is an input, and a value passed twice', async () => {
   const nodes = [{ op: 'Clip', in: ['a', 'low'], out: ['b'] }];
   const callee = { inputs: ['a', 'low'], outputs: ['b', 'a', 'b'], nodes };
   expect(
@@ -84,7 +84,7 @@ test('inputs that are left out, an output that is an input, one value twice', as
   ).toEqual(['p = Clip (x, )', 'q = Identity (x)', 'r = Identity (p)', 'y = Sum (p, q, r)']);
 });
 
-test('attributes by reference: given, left out, and by default', async () => {
+test('resolves attribute references: given, omitted, and by default', async () => {
   const nodes: NodeSpec[] = [
     { op: 'LeakyRelu', in: ['a'], out: ['b'], attributes: { alpha: { reference: 'slope', type: 'FLOAT' } } },
   ];
@@ -93,7 +93,7 @@ test('attributes by reference: given, left out, and by default', async () => {
     'y = LeakyRelu <alpha = 0.5> (x)',
   ]);
   expect(await lines(spec([call('F', ['x'], ['y'])], [one]))).toEqual(['y = LeakyRelu (x)']);
-  // onnx-proto is too old for FunctionProto.attribute_proto (field 11): a function written by hand.
+  // onnx-proto is too old for FunctionProto.attribute_proto (field 11), so this function is encoded by hand.
   const reference = field(5, field(1, 'alpha'), int(20, 1), field(21, 'slope'));
   const node = field(7, field(1, 'a'), field(2, 'b'), field(4, 'LeakyRelu'), reference);
   const fallback = field(11, field(1, 'slope'), int(3, 0), int(20, 2));
@@ -103,7 +103,7 @@ test('attributes by reference: given, left out, and by default', async () => {
   expect(await lines(concat(bare, callee))).toEqual(['y = LeakyRelu <alpha = 0> (x)']);
 });
 
-test('a function that calls itself, at any distance, stays with the reason', async () => {
+test('does not inline a recursive function, directly or indirectly, and gives the reason', async () => {
   const model = await modelOf(
     spec(
       [call('F', ['x'], ['y'])],
@@ -118,7 +118,7 @@ test('a function that calls itself, at any distance, stays with the reason', asy
   expect(print(model)).toContain('y = own.F (x)');
 });
 
-test('functions that multiply are not written out', async () => {
+test('does not inline functions that grow exponentially', async () => {
   const levels = Array.from({ length: 12 }, (_, level) => ({
     name: `F${level}`,
     nodes: Array.from({ length: 10 }, (_unused, at) =>
@@ -136,14 +136,14 @@ test('functions that multiply are not written out', async () => {
   expect(MAX_INLINED_NODES).toBeLessThan(1_000_000);
 });
 
-test('a function whose output nothing makes', async () => {
+test('refuses a function whose output no node produces', async () => {
   const model = await modelOf(spec([call('F', ['x'], ['y'])], [{ nodes: [{ op: 'Neg', in: ['a'], out: ['c'] }] }]));
   expect(notesOf(inlineFunctions(model, all))).toEqual([
     "function 'F' is not inlined: nothing in it produces its output 'b'",
   ]);
 });
 
-test('the domains a function speaks are the model’s afterwards; two versions of one are too much', async () => {
+test('adds the opset domains of functions to the model, and refuses two versions of one', async () => {
   const nodes = [{ op: 'Gelu', domain: 'com.microsoft', in: ['a'], out: ['b'] }];
   const callee = { nodes, domains: { 'com.microsoft': 1 } };
   const model = await modelOf(spec([call('F', ['x'], ['y'])], [callee]));
@@ -155,7 +155,7 @@ test('the domains a function speaks are the model’s afterwards; two versions o
   ]);
 });
 
-test('the report says which functions are gone', async () => {
+test('the report names the inlined functions', async () => {
   const functions = ['A', 'B', 'C', 'D'].map((name) => ({
     name,
     inputs: ['a', 'w'],

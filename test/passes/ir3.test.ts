@@ -1,4 +1,4 @@
-/** Before IR version 4 every initializer is listed among the graph inputs, and is a constant all the same. */
+/** Before IR version 4 every initializer is also a graph input, but still a constant. */
 import { describe, expect, test } from '@jest/globals';
 import { equalize, fold, quantize, type Tensor } from '../../src/index.node.ts';
 import { f32, i64, type ModelSpec, value } from '../support/build.ts';
@@ -49,7 +49,7 @@ const chain: ModelSpec = {
   ],
 };
 
-describe('a model of IR 3 gives what the same model of IR 4 gives', () => {
+describe('passes treat a model of IR 3 like the same model of IR 4', () => {
   test.each([
     ['quantize: a reshaped weight', reshaped, quantize({})],
     ['quantize: an Einsum', einsum, quantize({})],
@@ -62,7 +62,7 @@ describe('a model of IR 3 gives what the same model of IR 4 gives', () => {
     expect(old.model.graph.nodes.map((node) => node.opType)).toEqual(
       later.model.graph.nodes.map((node) => node.opType),
     );
-    // Nothing is an initializer without being an input where the version still asks for both.
+    // Every initializer is an input if the version still requires it.
     const { graph, irVersion } = old.model;
     const free = [...graph.initializers.keys()].filter((name) => !graph.isInput(name));
     expect(irVersion >= 4 || free.length === 0).toBe(true);
@@ -70,7 +70,7 @@ describe('a model of IR 3 gives what the same model of IR 4 gives', () => {
   });
 });
 
-test('from IR 4 on, an initializer that is an input may be replaced; raising the version keeps it a constant', async () => {
+test('from IR 4 on, a caller may replace an initializer that is an input; raising IR 3 keeps it constant', async () => {
   const spec = listed(reshaped);
   const later = await modelOf({ ...spec, irVersion: 4 });
   expect(later.graph.isOverridable('w')).toBe(true);
@@ -82,14 +82,14 @@ test('from IR 4 on, an initializer that is an input may be replaced; raising the
   expect(old.graph.isOverridable('w')).toBe(false);
 });
 
-test('a shape that a caller may feed is none that a weight could be given once and for all', async () => {
+test('a shape that a caller may feed does not fix the shape of a weight', async () => {
   const fed = { ...reshaped, irVersion: 8, inputs: { ...reshaped.inputs, shape: value('int64', [2]) } };
   const { model } = await pass(fed, quantize({}));
   expect(model.graph.nodes[0]).toMatchObject({ opType: 'Reshape', inputs: ['w', 'shape'] });
   expect(model.graph.isInput('shape')).toBe(true);
 });
 
-test('what the list of inputs says of an initializer stays where it is true of the one that takes its place', async () => {
+test('keeps the stated type of an input if it is also true of the replaced initializer', async () => {
   const open = { ...chain, irVersion: 3, inputs: { ...chain.inputs, a: f32(['M', 3, 1, 1]), b: f32([4, 5, 1, 1]) } };
   const { graph } = await modelOf(open);
   const before = graph.inputs;

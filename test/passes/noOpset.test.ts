@@ -10,7 +10,7 @@ import { buildModel, f32, float, type ModelSpec } from '../support/build.ts';
 import { randomFloats } from '../support/random.ts';
 import { bytesOf, modelOf } from './opset/check.ts';
 
-/** A model of ai.onnx.ml alone, as converters of tree models write it. */
+/** A model of only ai.onnx.ml operators, as converters of tree models write it. */
 const scaler: ModelSpec = {
   opset: 0,
   domains: { 'ai.onnx.ml': 1 },
@@ -27,7 +27,7 @@ const scaler: ModelSpec = {
   ],
 };
 
-/** The same with a standard operator whose version nobody states. */
+/** The same with a standard operator but no stated opset. */
 const unstated: ModelSpec = {
   ...scaler,
   inputs: { x: f32([2, 64]) },
@@ -51,7 +51,7 @@ async function run(spec: ModelSpec, pass: Pass): Promise<PassReport & { readonly
 }
 
 describe('a model without standard operators has no opset', () => {
-  test('convert passes it on', async () => {
+  test('convert copies it', async () => {
     const { notes, same } = await run(scaler, convert({ opset: 21 }));
     expect(notes).toEqual([`there is no opset to raise: ${NO_OPSET}, and has none`]);
     expect(same).toBe(true);
@@ -67,7 +67,7 @@ describe('a model without standard operators has no opset', () => {
   });
 });
 
-describe('standard operators of no stated version', () => {
+describe('refuses standard operators without a stated opset', () => {
   test('convert', async () => {
     const model = await modelOf(buildModel(unstated));
     await expect(convert({ opset: 21 }).run(model)).rejects.toMatchObject({

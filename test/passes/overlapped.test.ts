@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { overlapped } from '../../src/passes/overlapped.ts';
 
-/** Work that ends when it is told to. */
+/** Jobs that the test ends. */
 function jobs(): { begun: number[]; end: ((failed?: Error) => void)[]; begin: (item: number) => Promise<string> } {
   const begun: number[] = [];
   const end: ((failed?: Error) => void)[] = [];
@@ -18,7 +18,7 @@ function jobs(): { begun: number[]; end: ((failed?: Error) => void)[]; begin: (i
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test('several at a time, results in order', async () => {
+test('runs several jobs at a time, and gives results in order', async () => {
   const { begun, end, begin } = jobs();
   const results: string[] = [];
   const all = (async () => {
@@ -40,7 +40,7 @@ test('several at a time, results in order', async () => {
   expect(results).toEqual(['done 0', 'done 1', 'done 2', 'done 3', 'done 4']);
 });
 
-test('after an error what has begun ends first', async () => {
+test('after an error waits for jobs that have begun', async () => {
   const { begun, end, begin } = jobs();
   let failed: unknown;
   const all = (async () => {

@@ -25,7 +25,7 @@ async function again(model: Model): Promise<Model> {
 }
 
 describe('parseRecipe', () => {
-  test('steps with their options in order; what formatRecipe writes is the same again', () => {
+  test('parses steps with their options in order, and formatRecipe restores the text', () => {
     const text = `\uFEFF { "onnxCompress": 1, "steps": [
       { "verb": "prune", "l1": 0.4, "scope": "global" },
       { "int8": true, "verb": "quantize", "exclude": ["fc3", "a.b"] } ] }`;
@@ -50,7 +50,7 @@ describe('parseRecipe', () => {
     expect(parseRecipe(formatRecipe(recipe, 2), '')).toEqual(recipe);
   });
 
-  test('invisible characters are written as escapes, and read as what they are', () => {
+  test('escapes invisible characters, and reads them back', () => {
     const name = 'a\u202eb\u0085c\u{e0041}\u200bd';
     const recipe = parseRecipe(JSON.stringify({ onnxCompress: 1, steps: [{ verb: 'prune', exclude: [name] }] }), '');
     const text = formatRecipe(recipe, 2);
@@ -82,7 +82,7 @@ describe('parseRecipe', () => {
     expect(() => parseRecipe(text, 'r.json')).toThrow(expect.objectContaining({ code: 'options' }));
   });
 
-  test('what is too long or too deep is refused', () => {
+  test('refuses text that is too long or too deep', () => {
     const many = { onnxCompress: 1, steps: Array.from({ length: MAX_STEPS + 1 }, () => ({ verb: 'fold' })) };
     const limit = expect.objectContaining({ code: 'limit' });
     expect(() => parseRecipe(JSON.stringify(many), '')).toThrow(limit);
@@ -95,7 +95,7 @@ describe('parseRecipe', () => {
 describe('the recipe in a model', () => {
   const recipe = (verb: string) => parseRecipe(`{ "onnxCompress": 1, "steps": [{ "verb": "${verb}" }] }`, '');
 
-  test('is appended to the one that is there', async () => {
+  test('is appended to an existing one', async () => {
     const model = await readModel(MODEL);
     expect(await recordedRecipe(model, 'm')).toBeUndefined();
     expect(await recordRecipe(model, recipe('prune'))).toEqual([]);
@@ -115,7 +115,7 @@ describe('the recipe in a model', () => {
       'x'.repeat(2 << 20),
       "the model, metadata 'onnx_compress.recipe': is longer than 1048576 bytes, the limit for a recipe",
     ],
-  ])('one that cannot be read is replaced, and a note says so: %#', async (text, why) => {
+  ])('is replaced with a note if it cannot be read: %#', async (text, why) => {
     const model = await readModel(MODEL);
     model.setMetadata(RECIPE_KEY, text);
     await expect(recordedRecipe(model, 'm')).rejects.toThrow("m, metadata 'onnx_compress.recipe': ");
@@ -125,7 +125,7 @@ describe('the recipe in a model', () => {
     expect((await recordedRecipe(model, 'm'))?.steps).toHaveLength(1);
   });
 
-  test('one that would grow without end is begun anew', async () => {
+  test('starts anew if it would become too long', async () => {
     const model = await readModel(MODEL);
     const steps = Array.from({ length: MAX_STEPS }, () => ({ verb: 'fold', options: new Map() }));
     expect(await recordRecipe(model, { steps })).toEqual([]);

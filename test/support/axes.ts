@@ -1,35 +1,35 @@
-/** Models in which the channels of a layer lie along a chosen axis of what an operator reads. */
+/** Models in which the channels of a layer lie along a chosen input axis of an operator. */
 import { type AttributeSpec, buildModel, f32, type GraphSpec, i64, type NodeSpec, type TensorSpec } from './build.ts';
 import { inputOf, type Removal, removal } from './channels.ts';
 import { randomFloats, seeded } from './random.ts';
 
-/** An operator, what it reads, and which axes of that may lose channels. */
+/** An operator, its inputs, and the axes that may lose channels. */
 export interface AxisCase {
   readonly op: string;
-  /** Another domain than the standard one, of version 1. */
+  /** A domain other than the standard one, of version 1. */
   readonly domain?: string;
-  /** 17 where absent. */
+  /** 17 if absent. */
   readonly opset?: number;
-  /** What is read: 3 rows of 6 channels of 4 by 8 where absent. */
+  /** Dims of the input; if absent, 3 rows of 6 channels of 4 by 8. */
   readonly dims?: readonly number[];
   readonly attributes?: Readonly<Record<string, AttributeSpec>>;
   /** Weights and settings by name. */
   readonly more?: NonNullable<GraphSpec['initializers']>;
-  /** Names of its inputs, among which `v` is what is looked at; `v` and then `more` where absent. */
+  /** Names of its inputs, of which `v` is tested; if absent, `v` followed by `more`. */
   readonly inputs?: readonly string[];
-  /** Nodes that make further inputs of `v` and `more`. */
+  /** Nodes that compute further inputs from `v` and `more`. */
   readonly before?: readonly NodeSpec[];
-  /** Which of the outputs is read; the first where absent. */
+  /** Which output is read; the first if absent. */
   readonly output?: number;
-  /** Dims of that output; those of `v` where absent. */
+  /** Dims of that output; those of `v` if absent. */
   readonly out?: readonly number[];
-  /** Where each axis of `v` is in the output; −1 where it is gone. The same places where absent. */
+  /** The output axis of each axis of `v`, or −1 if it is gone; the same axes if absent. */
   readonly to?: readonly number[];
-  /** Axes that may lose channels; all others stay. */
+  /** Axes that may lose channels; all others may not. */
   readonly free: readonly number[];
 }
 
-/** What is read where a case does not say so. */
+/** The default input dims. */
 export const IMAGE: readonly number[] = [3, 6, 4, 8];
 
 /** Seeded weights. */
@@ -45,12 +45,12 @@ export function each(ops: string, one: Omit<AxisCase, 'op'>): AxisCase[] {
 /** Every axis of an image. */
 export const ALL: readonly number[] = [0, 1, 2, 3];
 
-/** A vector of integers of 32 bits. */
+/** An int32 vector. */
 export function int32(...values: readonly number[]): TensorSpec {
   return { dtype: 'int32', dims: [values.length], data: Int32Array.from(values) };
 }
 
-/** A vector of integers. */
+/** An int64 vector. */
 export function ints(...values: readonly (number | bigint)[]): TensorSpec {
   return i64([values.length], values);
 }
@@ -96,7 +96,7 @@ export function axisModel(one: AxisCase, axis: number): Uint8Array {
   });
 }
 
-/** What comes of removing half of the channels that lie along the axis. */
+/** The result of removing half of the channels along the axis. */
 export function axisRemoval(one: AxisCase, axis: number): Promise<Removal> {
   const feeds = { x: inputOf(inputDims(one.dims ?? IMAGE, axis), seeded(axis + 1)) };
   return removal(axisModel(one, axis), { amount: 0.5, roundTo: 1 }, feeds);
@@ -106,7 +106,7 @@ function inputDims(dims: readonly number[], axis: number): number[] {
   return [...dims.filter((_, index) => index !== axis), 3];
 }
 
-/** Puts the last axis where the chosen one is. */
+/** The permutation that moves the last axis to the chosen one. */
 function placed(rank: number, axis: number): number[] {
   const others = Array.from({ length: rank - 1 }, (_, index) => index);
   return [...others.slice(0, axis), rank - 1, ...others.slice(axis)];

@@ -1,4 +1,4 @@
-/** Small models for tests, built with onnx-proto: a writer of ONNX that shares no code with ours. */
+/** Small models for tests, built with onnx-proto, an ONNX writer that shares no code with ours. */
 import onnxProto from 'onnx-proto';
 import { type DType, dtypeNumber } from '../../src/ir/dtype.ts';
 
@@ -11,10 +11,10 @@ export interface TensorSpec {
   readonly data: ArrayBufferView;
 }
 
-/** A graph input or output: element type and dims, a string naming a dim that is not known. */
+/** A graph input or output: element type and dims; a string names an unknown dim. */
 export interface ValueSpec {
   readonly dtype: DType;
-  /** Absent: the rank is not known. */
+  /** Absent if the rank is unknown. */
   readonly dims?: readonly (number | string)[];
 }
 
@@ -29,7 +29,10 @@ export interface ReferenceSpec {
   readonly type: 'FLOAT' | 'INT' | 'INTS' | 'TENSOR';
 }
 
-/** Ints are numbers or, beyond 2^53, bigints; strings strings; floats through {@link float}; graphs and tensors as their own specs. */
+/**
+ * Ints are numbers or, beyond 2^53, bigints; strings are strings; floats use {@link float}; graphs and tensors are
+ * specs.
+ */
 export type AttributeSpec =
   | number
   | readonly (number | bigint)[]
@@ -58,7 +61,7 @@ export interface GraphSpec {
   readonly valueInfo?: Readonly<Record<string, ValueSpec>>;
 }
 
-/** A function of the model's own; its nodes speak `opset`. */
+/** A local function; its nodes use `opset`. */
 export interface FunctionSpec {
   readonly name: string;
   readonly domain: string;
@@ -66,17 +69,17 @@ export interface FunctionSpec {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly nodes: readonly NodeSpec[];
-  /** Attributes a call may have. */
+  /** Attributes that a call may have. */
   readonly attributes?: readonly string[];
-  /** Versions of further domains its nodes are of. */
+  /** Versions of further domains that its nodes use. */
   readonly domains?: Readonly<Record<string, number>>;
 }
 
 /** A whole model. */
 export interface ModelSpec extends GraphSpec {
-  /** 0: the model imports no version of the standard operators. */
+  /** 0 if the model imports no standard opset. */
   readonly opset: number;
-  /** 8 where absent. */
+  /** 8 if absent. */
   readonly irVersion?: number;
   /** Versions of further domains. */
   readonly domains?: Readonly<Record<string, number>>;
@@ -173,11 +176,11 @@ function isList(spec: unknown): spec is readonly (number | bigint)[] {
   return Array.isArray(spec);
 }
 
-/** An integer of 64 bits as protobufjs takes it. */
+/** A 64-bit integer as protobufjs accepts it. */
 function longOf(value: number | bigint): number {
   if (typeof value === 'number') return value;
   const [low, high] = [Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n))];
-  // Its types want a class of a package that is only there for them.
+  // Its types require a class of a package that is not needed otherwise.
   return { low, high, unsigned: false } as unknown as number;
 }
 

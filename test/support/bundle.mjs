@@ -72,7 +72,7 @@ function put(path, contents) {
   try {
     if (readFileSync(path).equals(contents)) return;
   } catch {
-    // It is new.
+    // The file does not exist yet.
   }
   writeFileSync(`${path}.${process.pid}`, contents);
   renameSync(`${path}.${process.pid}`, path);

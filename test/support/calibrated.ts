@@ -1,4 +1,4 @@
-/** Static quantization of small models as the command line does it, and what ONNX Runtime makes of the result. */
+/** Static quantization of small models like the command line, and their kernels in ONNX Runtime. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
@@ -29,14 +29,14 @@ export function normal(count: number, seed: number, scale = 1): Float32Array {
   });
 }
 
-/** What became of a model. */
+/** The result for a model. */
 export interface Outcome {
   readonly report: PassReport | undefined;
-  /** How many nodes of each operator ONNX Runtime runs. */
+  /** The number of nodes of each operator that ONNX Runtime runs. */
   readonly kernels: Readonly<Record<string, number>>;
-  /** Weights it dequantizes at every run. */
+  /** Weights that it dequantizes at every run. */
   readonly unfused: readonly string[];
-  /** On other data than it was calibrated with, in dB. */
+  /** In dB, on other data than it was calibrated with. */
   readonly sqnr: number;
   readonly bytes: Uint8Array;
 }

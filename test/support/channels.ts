@@ -1,4 +1,4 @@
-/** What removing channels must amount to, computed without it: the old model with the readers' columns set to zero. */
+/** The reference for channel removal, computed without it: the old model with the readers' columns set to zero. */
 import { Tensor } from 'onnxruntime-node';
 import {
   bytesSink,
@@ -18,7 +18,7 @@ import type { AttributeSpec, NodeSpec } from './build.ts';
 import { runModel } from './ort.ts';
 import { sqnr } from './sqnr.ts';
 
-/** A node with one output, whose name says which. */
+/** A node with one output, whose name it shares. */
 export const node = (
   op: string,
   inputs: readonly string[],
@@ -76,19 +76,19 @@ async function written(model: Model, tap: string | undefined): Promise<Uint8Arra
   return sink.bytes();
 }
 
-/** What came of a removal, held against {@link masked}. */
+/** The result of a removal, compared with {@link masked}. */
 export interface Removal {
   readonly changes: number;
   readonly before: number;
   readonly after: number;
-  /** In dB; infinite where nothing differs. */
+  /** In dB; infinite if nothing differs. */
   readonly sqnr: number;
   readonly bytes: Uint8Array;
 }
 
 /**
- * Removes channels and runs the result against the masked model; outputs of other shapes are an error.
- * @param tap - a value inside that is compared instead of the outputs, e.g. before a Sigmoid that says 0 to everything
+ * Removes channels and compares the result with the masked model; outputs with other shapes are an error.
+ * @param tap - an inner value to compare instead of the outputs, e.g. before a Sigmoid that is always 0
  */
 export async function removal(
   from: Uint8Array | string,
@@ -129,7 +129,7 @@ export function inputOf(dims: readonly number[], next: () => number): Tensor {
   );
 }
 
-/** Activations of which no norm is known, and these moments of vectors of a length. */
+/** Activations without norms, and with these moments for vectors of a length. */
 export function answering(moments: (columns: number) => ChannelMoments | undefined): ChannelActivations {
   const measure = async (_: Model, requests: readonly (NormsRequest | MomentsRequest)[]) =>
     requests.map((one) => ('columns' in one ? moments(one.columns) : undefined));

@@ -1,23 +1,23 @@
-/** Processes of the tests' own that answer questions, one at a time. */
+/** Child processes of tests that answer requests, one at a time. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-/** A process that answers each message with one. */
+/** A process that answers each message. */
 export interface Child<Request, Answer> {
   /** @returns its answer, or why there is none */
   ask(request: Request): Promise<Answer | { readonly error: string }>;
   close(): Promise<void>;
 }
 
-/** Starts a module of this folder as a process, which has to be closed. */
+/** Starts a module of this folder as a process, which must be closed. */
 export function startChild<Request extends object, Answer>(
   file: string,
   args: readonly string[] = [],
 ): Child<Request, Answer> {
   const path = fileURLToPath(new URL(file, import.meta.url));
   const child = fork(path, args, { serialization: 'advanced', execArgv: [] });
-  // What a test forgot to close ends with its process.
+  // A child that a test forgot to close ends with the process of the test.
   child.unref();
   child.channel?.unref();
   return {

@@ -1,4 +1,4 @@
-/** The command line as a user meets it: bin/compress.js in a process of its own. */
+/** The command line as users run it: bin/compress.js in its own process. */
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -26,13 +26,16 @@ export function fixture(name: string): string {
   return join(ROOT, 'fixtures', name);
 }
 
-/** A copy of a file of fixtures/ in a folder, by its name alone: lines that show it are as long wherever the clone lies. */
+/**
+ * Copies a fixture into a folder and returns its base name, so that lines with it do not depend on the path of the
+ * clone.
+ */
 export function copyOf(name: string, to: string): string {
   copyFileSync(fixture(name), join(to, basename(name)));
   return basename(name);
 }
 
-/** What a command left behind. */
+/** The result of a command. */
 export interface Result {
   readonly code: number | null;
   readonly stdout: Buffer;
@@ -42,12 +45,12 @@ export interface Result {
 /** How to run a command. */
 export interface RunOptions {
   readonly cwd?: string;
-  /** Bytes of standard input; nothing where absent. */
+  /** Bytes of standard input; empty if absent. */
   readonly input?: Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** A text without its line breaks: where they fall depends on how long the path of the clone is. */
+/** A text without its line breaks, which depend on the length of the clone's path. */
 export function oneLine(text: string | Buffer): string {
   return text.toString().replace(/\s+/g, ' ');
 }
@@ -64,7 +67,7 @@ export function shell(line: string, options: RunOptions = {}): Result {
   return run('bash', ['-c', line], options);
 }
 
-/** Runs several command lines in one process, one after the other: for what ends before a model is written. */
+/** Runs several command lines in one process, one after the other; for commands that write no model. */
 export function compressEach(
   list: readonly (readonly string[])[],
   options: RunOptions = {},
@@ -105,7 +108,7 @@ export function folder(): string {
   return path;
 }
 
-/** The variables a command runs with: `onnx-compress` and its alias on the path, and no colours from outside. */
+/** The environment of a command: `onnx-compress` and its alias on the path, and no colour settings. */
 export function environment(env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   checkBuilt();
   const base = { ...process.env };
@@ -144,12 +147,12 @@ function shim(): string {
   return shimFolder;
 }
 
-/** The command line, all of it. */
+/** The bundle of the command line. */
 const BUNDLE = join(ROOT, 'dist/bin/main.js');
 
 let built = false;
 
-/** bin/ runs what is in dist/: a stale one would test yesterday's code. */
+/** bin/ runs the code in dist/: a stale build would test old code. */
 function checkBuilt(): void {
   if (built) return;
   const stale = sources(join(ROOT, 'src')).find((path) => {

@@ -1,13 +1,13 @@
-/** Small models whose weights are codes of a few bits, as other tools write them. */
+/** Small models with low-bit weights as other tools write them. */
 import { type ModelSpec, type NodeSpec, type TensorSpec, value } from './build.ts';
 import { toHalf } from './half.ts';
 
-/** Bytes that differ from one another, the same each time. */
+/** Varied bytes, the same each time. */
 export function someBytes(count: number, seed = 1): Uint8Array {
   return Uint8Array.from({ length: count }, (_, at) => ((at + seed) * 73 + ((at * at) >> 3)) & 255);
 }
 
-/** Scales between 0.01 and 0.06, some of them negative where asked for. */
+/** Scales between 0.01 and 0.06, some of them negative if `signed`. */
 export function someScales(count: number, signed = false): Float32Array {
   return Float32Array.from(
     { length: count },
@@ -23,7 +23,7 @@ export const halves = (dims: readonly number[], data: Float32Array): TensorSpec 
   data: Uint16Array.from(data, toHalf),
 });
 
-/** What a MatMulNBits is to be like. */
+/** The properties of a MatMulNBits. */
 export interface NBits {
   readonly K: number;
   readonly N: number;
@@ -31,7 +31,7 @@ export interface NBits {
   readonly block: number;
   readonly zeros?: 'packed' | 'float';
   readonly bias?: boolean;
-  /** Scales are stored as halves behind a Cast. */
+  /** Scales are stored as float16 with a Cast. */
   readonly halved?: boolean;
   /** The block of each place of a row. */
   readonly order?: readonly number[];
@@ -87,12 +87,12 @@ export function bnb4Model(K: number, N: number, block: number, kind: 0 | 1): Mod
   };
 }
 
-/** What a GatherBlockQuantized is to be like. */
+/** The properties of a GatherBlockQuantized. */
 export interface Blocks {
   readonly dtype: 'int4' | 'uint4' | 'uint8';
   readonly bits?: 2 | 4 | 8;
   readonly zeros?: boolean;
-  /** Of the numbers; the last axis is that of blocks. */
+  /** Dims of the numbers; blocks run along the last axis. */
   readonly dims: readonly number[];
   readonly block: number;
 }
@@ -128,7 +128,7 @@ export function blocksModel({ dtype, bits = 4, zeros, dims, block }: Blocks): Mo
   };
 }
 
-/** `y = tanh(rows of a table) · tableᵀ` of one copy: the Reshape gives GatherBlockQuantized what MatMulNBits reads. */
+/** `y = tanh(rows of a table) · tableᵀ` with one copy of the table: a Reshape adapts it for GatherBlockQuantized. */
 export function tiedModel(): ModelSpec {
   const [rows, columns, block] = [5, 64, 32];
   const blocks = columns / block;

@@ -1,9 +1,9 @@
-/** A decoder that reads what an encoder gave, as exporters write it, with seeded weights: nobody trained it. */
+/** A decoder that reads the output of an encoder, as exporters write it, with random weights. */
 import type { ModelSpec, ValueSpec } from './build.ts';
 import { f32, i64 } from './build.ts';
 import { cacheOf, HIDDEN, Net, VOCABULARY } from './transformers.ts';
 
-/** What the files of its forms are called. */
+/** The file names of its forms. */
 export type CrossForm = 'decoder_model' | 'decoder_with_past_model' | 'decoder_model_merged';
 
 /**
@@ -36,7 +36,7 @@ export function crossDecoderSpec(form: CrossForm, seed = 3): ModelSpec {
     const made = net.heads(net.linear('encoder_hidden_states', `cross.${kind}`, HIDDEN, HIDDEN));
     const name = `present.0.encoder.${kind}`;
     if (form === 'decoder_model') return net.op('Identity', [made], {}, name);
-    // The weights are there in each form, so that all have the same.
+    // Every form has these weights, so that all are the same.
     if (!hasEncoder) return kept('encoder', kind);
     const nothing = net.op('Slice', [kept('encoder', kind), ...[0, 0, 2].map((at) => net.ints([1], at))]);
     net.either('use_cache_branch', nothing, made, name);

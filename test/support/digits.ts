@@ -1,4 +1,4 @@
-/** The digits models: pruned with their calibration data, judged by their test data. */
+/** The digits models: pruned with their calibration data, judged on their test data. */
 import { fileURLToPath } from 'node:url';
 import {
   type Activations,
@@ -17,15 +17,15 @@ export function fixturePath(name: string): string {
   return fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
 }
 
-/** What a pass made of a model. */
+/** The result of a pass. */
 export interface Pruned {
   readonly bytes: Uint8Array;
   readonly report: PassReport;
-  /** By name, those that changed. */
+  /** The changed weights by name. */
   readonly weights: ReadonlyMap<string, Float32Array>;
 }
 
-/** Runs a pass that looks at the activations of the model on its calibration data. */
+/** Runs a pass that uses the activations of the model on its calibration data. */
 export async function prunedBy(name: string, make: (activations: Activations) => Pass): Promise<Pruned> {
   const model = await readModel(fixturePath(`${name}.onnx`));
   const data = await openData(fixturePath(`${name}-calib.npz`), model.graph.inputs);
@@ -41,7 +41,7 @@ export async function prunedBy(name: string, make: (activations: Activations) =>
   }
 }
 
-/** The share of its test data that a model tells right. */
+/** The accuracy of a model on its test data. */
 export async function accuracyOf(name: string, bytes: Uint8Array): Promise<number> {
   const { __labels__: labels, ...arrays } = await readNpz(fixturePath(`${name}-test.npz`));
   const results = await runModel(bytes, arrays);

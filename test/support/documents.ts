@@ -1,4 +1,4 @@
-/** What `--json` writes is checked by the schemas that are published, wherever a test runs the command line. */
+/** Checks `--json` output against the published schemas whenever a test runs the command line. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { isStepVerb } from '../../src/options/verbs.ts';
@@ -25,7 +25,7 @@ export function documentName(verb: string, document: object): string {
 }
 
 /**
- * Checks what a command line wrote that asked for JSON.
+ * Checks the output of a command line that requested JSON.
  * @throws Error with the places that do not fit
  */
 export function checkDocument(args: readonly string[], stdout: string): void {

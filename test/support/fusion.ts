@@ -1,4 +1,4 @@
-/** What ONNX Runtime's optimizer makes of a model, and what that computes. */
+/** The graph that ONNX Runtime optimizes a model to, and its results. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { modelOf } from './model.ts';
 const INTEGER_KERNELS = /^(DynamicQuantizeMatMul|MatMulIntegerToFloat|MatMulNBits|MatMulInteger|QGemm)$/;
 const FLOAT_KERNELS = /^(MatMul|Gemm|FusedGemm|FusedMatMul)$/;
 
-/** Operators of an optimized graph, bodies of If included, and what it computed. */
+/** Operators of an optimized graph, including bodies of If, and its results. */
 export interface Fusion {
   /** Operators that multiply integers, sorted. */
   readonly integer: readonly string[];

@@ -1,4 +1,4 @@
-/** Sums over vectors as a plain loop makes them, and data to have ONNX Runtime sum. */
+/** Sums over vectors by a plain loop, and data for ONNX Runtime to sum. */
 import { expect } from '@jest/globals';
 import type { SumRequest } from '../../src/activations/requests.ts';
 import type { DataSet, FeedTensor, Sample } from '../../src/node/data/types.ts';
@@ -57,7 +57,7 @@ export function expectClose(found: ArrayLike<number> | undefined, expected: read
   });
 }
 
-/** `y = −Relu(x)`, with the Relu's value between. */
+/** `y = −Relu(x)`, with the Relu as an inner value. */
 export const RELU: ModelSpec = {
   opset: 17,
   inputs: { x: f32() },

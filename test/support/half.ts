@@ -1,4 +1,4 @@
-/** The binary16 pattern nearest to a number of usual size (ties away from zero). */
+/** The binary16 pattern nearest to a normal number (ties away from zero). */
 export function toHalf(value: number): number {
   const sign = value < 0 ? 0x8000 : 0;
   const size = Math.abs(value);
@@ -7,7 +7,7 @@ export function toHalf(value: number): number {
   return sign | (((exponent + 15) << 10) + Math.round((size / 2 ** exponent - 1) * 1024));
 }
 
-/** What a finite binary16 pattern means. */
+/** The value of a finite binary16 pattern. */
 export function fromHalf(word: number): number {
   const exponent = (word >>> 10) & 0x1f;
   const fraction = (word & 0x3ff) / 1024;

@@ -1,4 +1,4 @@
-/** Ends of networks, for tests of what their outputs are for. */
+/** Heads of networks, for tests of the kinds of outputs. */
 import { type Classes, outputKinds } from '../../src/node/runtime/outputs/kinds.ts';
 import { f32, i64, type ModelSpec, type NodeSpec, type TensorSpec } from './build.ts';
 import { modelOf } from './model.ts';
@@ -14,7 +14,7 @@ export const weight = (...dims: number[]): TensorSpec =>
     ),
   );
 
-/** A model of rows of 8 numbers with these nodes behind them; `w` is 8×10, `v` 10×8, `n` eight numbers. */
+/** A model of rows of 8 numbers followed by these nodes; `w` is 8×10, `v` 10×8, `n` eight numbers. */
 export function spec(
   nodes: readonly NodeSpec[],
   outputs: ModelSpec['outputs'],
@@ -47,12 +47,12 @@ export const one = (
   ...{ op, in: [from], out: [to], attributes },
 });
 
-/** What each output is found to be for. */
+/** The kind found for each output. */
 export async function kinds(from: ModelSpec): Promise<Record<string, Classes | 'cache' | undefined>> {
   const all = outputKinds(await modelOf(from));
   return Object.fromEntries(all.map(({ name, classes, cache }) => [name, cache === true ? 'cache' : classes]));
 }
 
-/** Inputs of pictures, and of texts. */
+/** Inputs for images and for texts. */
 export const image: Pick<ModelSpec, 'inputs'> = { inputs: { x: f32(['batch', 3, 8, 8]) } };
 export const tokens: Pick<ModelSpec, 'inputs'> = { inputs: { x: f32(['batch', 'length', 8]) } };

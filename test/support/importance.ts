@@ -1,4 +1,4 @@
-/** Wanda and SparseGPT as the papers write them, in plain loops over arrays of arrays; and activations to give them. */
+/** Wanda and SparseGPT as in the papers, in plain loops over nested arrays, and activations for them. */
 import type { Activations, SumRequest, Sums } from '../../src/activations/requests.ts';
 
 export type Rows = readonly (readonly number[])[];
@@ -39,7 +39,7 @@ export function upperFactor(a: ArrayLike<number>, n: number): Float64Array {
   return u;
 }
 
-/** Half to even, as Python rounds. */
+/** Rounds half to even, like Python. */
 function round(value: number): number {
   const below = Math.floor(value);
   const rest = value - below;
@@ -151,7 +151,7 @@ export function naiveSparseGpt(
   return out;
 }
 
-/** Activations that are given: the vectors each value meets its weights with, `[samples][inputs]`, one group. */
+/** Fixed activations: the vectors of each value, `[samples][inputs]`, in one group. */
 export function givenActivations(
   vectors: Readonly<Record<string, Rows>>,
 ): Activations & { readonly calls: SumRequest[][] } {

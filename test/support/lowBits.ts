@@ -3,7 +3,7 @@ import type { DataSet } from '../../src/node/data/types.ts';
 import { feed, runModel } from './ort.ts';
 import { sqnr } from './sqnr.ts';
 
-/** What a model keeps of the outputs of another one on the first batch of some data, in dB. */
+/** SQNR in dB of the outputs of a model against another one, on the first batch of data. */
 export async function keptOnData(path: string, bytes: Uint8Array, data: DataSet): Promise<number> {
   for await (const { feeds } of data.samples()) {
     const tensors = Object.fromEntries(

@@ -1,4 +1,4 @@
-/** Models as tests hold them: from bytes or a spec to a Model and back. */
+/** Conversions for tests: from bytes or a spec to a Model and back. */
 import {
   bytesSink,
   bytesSource,
@@ -16,19 +16,19 @@ export function modelOf(from: Uint8Array | ModelSpec): Promise<Model> {
   return readModel(bytesSource(from instanceof Uint8Array ? from : buildModel(from)));
 }
 
-/** The bytes a model is written as. */
+/** The bytes of the written model. */
 export async function bytesOf(model: Model): Promise<Uint8Array> {
   const sink = bytesSink();
   await writeModel(model, sink, { data: 'embed' });
   return sink.bytes();
 }
 
-/** What passes made of a model. */
+/** The result of passes. */
 export interface Passed {
   readonly model: Model;
-  /** Of the last pass. */
+  /** The report of the last pass. */
   readonly report: PassReport;
-  /** What is written. */
+  /** The written model. */
   readonly bytes: Uint8Array;
 }
 
@@ -45,7 +45,7 @@ export async function pass(from: Uint8Array | ModelSpec | string, ...passes: rea
   return { model, report, bytes };
 }
 
-/** The bytes of the weight of that name, in whichever graph of the model it is. */
+/** The bytes of the weight with a name, in any graph of the model. */
 export async function weightBytes(model: Model, name: string): Promise<Uint8Array> {
   for (const graph of model.graphs()) {
     const held = graph.initializers.get(name) ?? graph.constant(name)?.tensor;
@@ -54,7 +54,7 @@ export async function weightBytes(model: Model, name: string): Promise<Uint8Arra
   throw new Error(`no weight '${name}'`);
 }
 
-/** The weight of that name as float32. */
+/** The weight with a name as float32. */
 export async function weightFloats(model: Model, name: string): Promise<Float32Array> {
   return new Float32Array(Uint8Array.from(await weightBytes(model, name)).buffer);
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** One damage to a file: a bit flipped, bytes set, a piece cut out, or a piece of it put elsewhere. */
+/** Damage to a file: a flipped bit, overwritten bytes, a removed piece, or a moved piece. */
 export type Damage =
   | { readonly kind: 'flip'; readonly at: number; readonly bit: number }
   | { readonly kind: 'set'; readonly at: number; readonly bytes: Uint8Array }
@@ -8,7 +8,9 @@ export type Damage =
   | { readonly kind: 'end'; readonly at: number }
   | { readonly kind: 'splice'; readonly at: number; readonly from: number; readonly length: number };
 
-/** Positions are fractions of the file's length; half of all damage lies in the first 300 bytes, where structure is. */
+/**
+ * Positions are fractions of the file's length; half of all damage is in the first 300 bytes, which have the structure.
+ */
 const position = fc.oneof(
   fc.double({ min: 0, max: 1, noNaN: true }),
   fc.integer({ min: 1, max: 300 }).map((byte) => -byte),

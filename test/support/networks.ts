@@ -1,7 +1,7 @@
-/** Random networks of the parts that image models are made of. */
+/** Random networks of typical parts of image models. */
 import { type AttributeSpec, buildModel, f32, float, i64, type NodeSpec, type TensorSpec } from './build.ts';
 
-/** An image inside the network: rows are open, the rest is known. */
+/** An image inside the network: rows are open, other dims known. */
 interface Image {
   readonly name: string;
   readonly channels: number;
@@ -155,7 +155,7 @@ class Network {
     return { ...image, channels: 7, name: this.node('Add', [one.name, (right as Image).name]) };
   }
 
-  /** Two halves of one Conv, one the gate of the other. */
+  /** Two halves of one Conv, one of which gates the other. */
   gate(image: Image): Image {
     const wide = this.conv(image, 12, 1);
     const outs = [this.unique('s'), this.unique('s')];
@@ -187,7 +187,7 @@ class Network {
     return this.conv({ ...image, channels: end - start, name: this.node('Slice', inputs) }, 6, 1);
   }
 
-  /** Channels are dealt out anew, as ShuffleNet does between groups. */
+  /** Permutes channels, as ShuffleNet does between groups. */
   shuffle(image: Image): Image {
     const groups = this.groupsFor(image);
     const { channels, size } = image;

@@ -1,4 +1,4 @@
-/** onnx-proto's opinion about a file, against ours: it shares no code with our reader and writer. */
+/** Compares our reading of a file with onnx-proto, which shares no code with our reader and writer. */
 import { expect } from '@jest/globals';
 import onnxProto, { type onnx as onnxTypes } from 'onnx-proto';
 import { bitsOf, DTYPES, type DType, dtypeNumber } from '../../src/ir/dtype.ts';
@@ -10,8 +10,8 @@ import type { Tensor } from '../../src/ir/tensor.ts';
 const { onnx } = onnxProto;
 
 /**
- * Fails unless the file decodes with onnx-proto and says what the model says: versions, nodes with their attributes,
- * inputs, outputs, and every initializer with its bytes (external ones without).
+ * Fails unless onnx-proto decodes the file to the same model: versions, nodes with their attributes, inputs, outputs,
+ * and every initializer with its bytes (external ones without).
  */
 export async function expectSame(file: Uint8Array, model: Model): Promise<void> {
   const decoded = onnx.ModelProto.decode(file);
@@ -86,7 +86,7 @@ async function sameTensor(theirs: onnxTypes.ITensorProto, ours: Tensor): Promise
   if (!bytes.equals(dataOf(theirs))) throw new Error(`${ours.name}: the bytes differ (${bytes.length})`);
 }
 
-/** The elements of a decoded tensor as raw_data would have them. */
+/** The elements of a decoded tensor as in raw_data. */
 function dataOf(tensor: onnxTypes.ITensorProto): Uint8Array {
   if (tensor.rawData != null && tensor.rawData.length > 0) return tensor.rawData;
   const dtype = DTYPES[tensor.dataType ?? 0] as DType;

@@ -3,7 +3,7 @@ import { bytesSource, readModel } from '../../src/index.node.ts';
 import { buildModel, f32 } from './build.ts';
 import { feed, optimizedModel, runModel } from './ort.ts';
 
-test('a built model runs, and its optimized form can be read', async () => {
+test('runs a built model, and reads its optimized form', async () => {
   const bytes = buildModel({
     opset: 17,
     inputs: { x: f32(['n', 2]) },

@@ -1,4 +1,4 @@
-/** Running models in ONNX Runtime: what they compute, and what its optimizer makes of them. */
+/** Runs models in ONNX Runtime, and reads their optimized graphs. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export function feed(dims: readonly number[], data: Float32Array): Tensor {
   return new Tensor('float32', data, dims);
 }
 
-/** Runs a model once, without graph optimizations unless asked for, and gives its outputs by name. */
+/** Runs a model once, by default without graph optimizations, and returns its outputs by name. */
 export async function runModel(
   model: ModelRef,
   feeds: Readonly<Record<string, Tensor>>,
@@ -32,7 +32,7 @@ export async function runModel(
   }
 }
 
-/** The model as ONNX Runtime rewrites it at its highest optimization level, with the operators it will really run. */
+/** The model that ONNX Runtime optimizes at its highest level, with the operators that will run. */
 export async function optimizedModel(model: ModelRef): Promise<Uint8Array> {
   const folder = await mkdtemp(join(tmpdir(), 'onnx-compress-'));
   try {
@@ -45,13 +45,13 @@ export async function optimizedModel(model: ModelRef): Promise<Uint8Array> {
   }
 }
 
-/** A session of a model as it stands, to be released. Fails where ONNX Runtime has no kernel for an operator. */
+/** A session of an unoptimized model, to be released. Fails if ONNX Runtime has no kernel for an operator. */
 export function sessionOf(model: ModelRef): Promise<InferenceSession> {
   return open(model, { graphOptimizationLevel: 'disabled', logSeverityLevel: 4 });
 }
 
 function open(model: ModelRef, options: InferenceSession.SessionOptions): Promise<InferenceSession> {
-  // Models of tests are small: starting a second thread, which then waits in a loop, takes as long as all else.
+  // Models of tests are small: starting a second thread would take as long as everything else.
   const all = { logSeverityLevel: ERRORS_ONLY, executionProviders: ['cpu'], intraOpNumThreads: 1, ...options } as const;
   return typeof model === 'string' ? InferenceSession.create(model, all) : InferenceSession.create(model, all);
 }

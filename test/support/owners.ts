@@ -1,9 +1,9 @@
-/** Tags of temporary files as processes other than this one would write them. */
+/** Tags of temporary files of other processes. */
 import { spawnSync } from 'node:child_process';
 import { parseHidden } from '../../src/node/files/hidden.ts';
 import { newTag } from '../../src/node/files/owner.ts';
 
-/** A tag like one of this process, with some of its parts others. */
+/** A tag of this process, with some parts replaced. */
 export function tagOf(parts: { host?: string; boot?: string; pid?: number; start?: string }): string {
   const [host, boot, pid, start, own] = newTag().split('-');
   return [parts.host ?? host, parts.boot ?? boot, parts.pid ?? pid, parts.start ?? start, own].join('-');
@@ -14,7 +14,7 @@ export function deadTag(): string {
   return tagOf({ pid: spawnSync(process.execPath, ['-e', '0']).pid });
 }
 
-/** The names in a folder that are hidden files of ours. */
+/** The names of our hidden files in a folder. */
 export function hiddenOf(names: readonly string[]): string[] {
   return names.filter((name) => parseHidden(name) !== undefined);
 }

@@ -1,4 +1,4 @@
-/** Every context a linear layer can stand in, as small models: the fusion cross product. */
+/** Every context of a linear layer, as small models: the fusion cross product. */
 import { Tensor } from 'onnxruntime-node';
 import type { QuantizeOptions } from '../../src/index.node.ts';
 import { elementCount } from '../../src/ir/dtype.ts';
@@ -15,7 +15,7 @@ import { toHalf } from './half.ts';
 import { feed } from './ort.ts';
 import { randomFloats, seeded } from './random.ts';
 
-/** What a case is made of: one value of each. */
+/** The axes of a case, which has one value of each. */
 export const AXES = {
   op: ['MatMul', 'Gemm', 'Gemm transB', 'Gemm transA', 'Gemm alpha beta'],
   rank: ['2', '3', '4', 'unknown'],
@@ -35,22 +35,22 @@ export type Case = { readonly [Axis in keyof Axes]: Axes[Axis][number] };
 
 const ROWS = 4;
 
-/** One case ready to run. */
+/** A case ready to run. */
 export interface Prepared {
   readonly spec: ModelSpec;
   readonly feeds: Readonly<Record<string, Tensor>>;
   readonly options: QuantizeOptions;
-  /** How many matrix products with a constant weight it has. */
+  /** The number of matrix products with a constant weight. */
   readonly products: number;
 }
 
-/** Whether there is such a model: a Gemm is of rank 2, and adds `C` itself. */
+/** Whether such a model exists: a Gemm has rank 2, and adds `C` itself. */
 export function exists({ op, rank, added }: Case): boolean {
   if (op === 'MatMul') return true;
   return (rank === '2' || rank === 'unknown') && added !== '[1,1,N]';
 }
 
-/** Builds the model of a case. Its layers: the one in question, its follower, then a MatMul that makes it an inner one. */
+/** Builds the model of a case: the tested layer, its follower, and a MatMul after them. */
 export function prepare(one: Case, seed: number): Prepared {
   const [inner, outer] = one.size.split('x').map(Number) as [number, number];
   const gemm = one.op !== 'MatMul';
@@ -105,7 +105,7 @@ export function prepare(one: Case, seed: number): Prepared {
       ? [{ op: 'Transpose', in: [name], out: [weight], attributes: { perm: [1, 0] } }]
       : [];
     if (one.added === 'none') return [...turn, { op: 'MatMul', in: [x, weight], out: [y] }];
-    // Which side of the Add the product is on changes with the seed.
+    // The side of the product in the Add depends on the seed.
     const sides = seed % 2 ? ['b', `${prefix}p`] : [`${prefix}p`, 'b'];
     return [...turn, { op: 'MatMul', in: [x, weight], out: [`${prefix}p`] }, { op: 'Add', in: sides, out: [y] }];
   };
@@ -135,7 +135,7 @@ export function prepare(one: Case, seed: number): Prepared {
     nodes.push({ op: 'Tanh', in: ['y2'], out: ['y3'] }, { op: 'Mul', in: ['y1', 'y3'], out: ['y'] });
     products = 3;
   } else if (one.weight === 'tied') {
-    // Rows of the table are mixed into x, as a tied embedding is.
+    // Rows of the table are mixed into x, as in a tied embedding.
     const idDims = xDims.slice(0, -1);
     const ids = Array.from({ length: elementCount(idDims) }, (_, index) => BigInt(index % outer));
     inputs['ids'] = one.rank === 'unknown' ? value('int64') : value('int64', idDims);
@@ -205,7 +205,7 @@ export function prepare(one: Case, seed: number): Prepared {
 
 const STRUCTURE = ['op', 'rank', 'added', 'follower', 'weight', 'form'] as const;
 
-/** Every combination of the axes that change the graph; the other axes take values by chance, others each round. */
+/** Every combination of the axes that change the graph; other axes take random values in each round. */
 export function* everyStructure(round = 0): Generator<Case> {
   const sizes = STRUCTURE.map((axis) => AXES[axis].length);
   const total = sizes.reduce((a, b) => a * b, 1);

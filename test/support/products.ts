@@ -1,7 +1,7 @@
 import type { Product, Reals } from '../../src/kernels/products.ts';
 import { randomFloats } from './random.ts';
 
-/** A product of windows that lie somewhere in larger arrays. */
+/** A product of windows in larger arrays. */
 export function windows(rows: number, depth: number, columns: number, sign: 1 | -1): Product {
   const window = (height: number, width: number, seed: number): Product['into'] => {
     const stride = width + seed;
@@ -13,7 +13,7 @@ export function windows(rows: number, depth: number, columns: number, sign: 1 | 
   };
 }
 
-/** What the array of `into` is afterwards, by the plain formula. */
+/** The array of `into` after the product, by the plain formula. */
 export function plainProduct({ into, left, right, rows, depth, columns, sign }: Product): Reals {
   const out = into.data.slice();
   for (let row = 0; row < rows; row++) {

@@ -1,6 +1,6 @@
 /**
- * The command line in one process that stays for all tests of a file: to start takes longer than most commands do. That
- * the program starts, reads what is piped into it and ends by itself is tested with `cli.ts`.
+ * The command line in one process for all tests of a file, because a start takes longer than most commands. `cli.ts`
+ * tests that the program starts, reads piped input and ends by itself.
  */
 import { once } from 'node:events';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
@@ -10,12 +10,12 @@ import { compress as compressOnce, environment, type Result, type RunOptions } f
 /** Longer than any command of a test takes, on any machine. */
 const PATIENCE_MS = 300_000;
 
-/** What comes back: a command that has ended, or why there is no answer. */
+/** The answer: the result of a command, or why there is none. */
 type Answer =
   | { readonly code: number; readonly stdout: Uint8Array; readonly stderr: string }
   | { readonly error: string };
 
-/** Starts commands for a thread that waits. */
+/** Starts commands for a waiting thread. */
 interface Resident {
   ask(args: readonly string[], cwd: string): Answer;
   close(): Promise<unknown>;
@@ -27,7 +27,7 @@ afterAll(async () => {
   resident = undefined;
 });
 
-/** Runs `onnx-compress` with these arguments; in a process of its own where it has other variables, or an input. */
+/** Runs `onnx-compress` with these arguments; in its own process if it has other variables or an input. */
 export function compress(args: readonly string[], options: RunOptions = {}): Result {
   if (options.input !== undefined || options.env !== undefined) return compressOnce(args, options);
   resident ??= start();

@@ -18,7 +18,7 @@ process.on('message', async ({ args, cwd }) => {
   process.send({ code: process.exitCode, stdout, stderr: stderr.toString() });
 });
 
-/** What is written to a stream from now on. */
+/** Collects what is written to a stream from now on. */
 function taken(stream) {
   const parts = [];
   stream.write = (part, ...rest) => {

@@ -33,7 +33,7 @@ describe.each(OTHER_RUNTIMES)('%s', (name) => {
     }
   });
 
-  test('says what is wrong with a model, and runs the next one', async () => {
+  test('reports an invalid model, and runs the next one', async () => {
     await expect(runtime.run(Uint8Array.of(1, 2, 3), {})).rejects.toThrow(`${name}: `);
     const spec = { ...NEGATED, nodes: [{ op: 'Nothing', in: ['x'], out: ['y'] }, ...NEGATED.nodes.slice(1)] };
     await expect(runtime.run(buildModel(spec), {})).rejects.toThrow('Nothing');

@@ -1,14 +1,14 @@
-/** Other versions of ONNX Runtime than that of the tests: each runs in a process of its own, for many models. */
+/** Versions of ONNX Runtime other than that of the tests; each runs in its own process, for many models. */
 import { Tensor } from 'onnxruntime-node';
 import { startChild } from './child.ts';
 
-/** Two native ones share the name of their library, so that a process loads one of them only. */
+/** Native versions share the name of their library, so a process can load only one of them. */
 export const OTHER_RUNTIMES = ['node 1.21', 'wasm'] as const;
 export type OtherRuntime = (typeof OTHER_RUNTIMES)[number];
 
 type Values = Readonly<Record<string, Tensor>>;
 
-/** What comes back: a Tensor itself does not pass from process to process. */
+/** The answer, because a Tensor cannot be passed between processes. */
 interface Answer {
   readonly outputs?: Readonly<Record<string, Pick<Tensor, 'type' | 'data' | 'dims'>>>;
   readonly error?: string;
@@ -17,7 +17,7 @@ interface Answer {
 /** How a model is run. */
 interface RunOptions {
   readonly optimization?: 'disabled' | 'all';
-  /** Data files of the model, under the names it has for them. */
+  /** Data files of the model, by their names in it. */
   readonly externalData?: readonly { readonly path: string; readonly data: Uint8Array }[];
 }
 
@@ -28,7 +28,7 @@ export interface Runtime {
   close(): Promise<void>;
 }
 
-/** Starts a process for an ONNX Runtime, which has to be closed. */
+/** Starts a process for an ONNX Runtime, which must be closed. */
 export function openRuntime(name: OtherRuntime): Runtime {
   const child = startChild<object, Answer>('runtimeChild.mjs', [name]);
   return {

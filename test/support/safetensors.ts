@@ -1,13 +1,13 @@
-/** The .safetensors format, written by hand so that tests can write it wrong too. */
+/** The .safetensors format, written by hand so that tests can also write invalid files. */
 
-/** A tensor as the header tells it. */
+/** A tensor as described in the header. */
 export interface SafeTensor {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly data: ArrayBufferView;
 }
 
-/** A file with this header, whatever it says, and these bytes of data. */
+/** A file with any header and these bytes of data. */
 export function safetensorsFile(
   header: string | Uint8Array,
   data: Uint8Array = new Uint8Array(0),
@@ -19,7 +19,7 @@ export function safetensorsFile(
   return Buffer.concat([size, text, data]);
 }
 
-/** The bytes of a .safetensors file with these tensors, one behind the other. */
+/** The bytes of a .safetensors file with these tensors in order. */
 export function safetensorsOf(tensors: Readonly<Record<string, SafeTensor>>): Buffer {
   let at = 0;
   const entries = Object.entries(tensors).map(([name, { dtype, shape, data }]) => {

@@ -1,19 +1,19 @@
-/** As much of JSON Schema as our schemas use. */
+/** The part of JSON Schema that our schemas use. */
 export interface Schema {
   readonly [word: string]: unknown;
 }
 
-/** Whether a value fits a schema. A word of the schema that is not known here is an error, so that none is passed over. */
+/** Whether a value fits a schema. Unknown keywords are an error, so that none is ignored. */
 export function fits(schema: Schema, value: unknown): boolean {
   return misfits(schema, value).length === 0;
 }
 
-/** Where a value does not fit a schema, and by which word: `/steps/0/l1 type`. */
+/** Where a value does not fit a schema, with the keyword: `/steps/0/l1 type`. */
 export function misfits(schema: Schema, value: unknown): string[] {
   return [...found(schema, value, { root: schema, path: '' })];
 }
 
-/** The schema that references start from, and the path of the value. */
+/** The root schema for references, and the path of the value. */
 interface Place {
   readonly root: Schema;
   readonly path: string;
@@ -32,12 +32,12 @@ function* found(schema: Schema, value: unknown, place: Place): Generator<string>
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A word that holds of a value or not. */
+/** A keyword with a simple test. */
 function plain<T>(holds: (rule: T, value: unknown) => boolean): Check {
   return (rule, value) => (holds(rule, value) ? [] : ['']);
 }
 
-/** A word about numbers, texts or arrays, which holds of all else. */
+/** A keyword about numbers, texts or arrays, which accepts all other values. */
 const numbers = (holds: (value: number, rule: number) => boolean): Check =>
   plain((rule: number, value) => typeof value !== 'number' || holds(value, rule));
 const lengths = (holds: (length: number, rule: number) => boolean): Check =>
@@ -71,7 +71,7 @@ const WORDS: Readonly<Record<string, Check>> = {
   anyOf: (rule: readonly Schema[], value, place) => {
     const all = rule.map((one) => [...found(one, value, place)]);
     if (all.some((one) => one.length === 0)) return [];
-    // What is nearest to fitting is what was meant.
+    // The alternative with the fewest misfits was probably meant.
     return ['', ...(all.toSorted((a, b) => a.length - b.length)[0] ?? [])];
   },
   oneOf: (rule: readonly Schema[], value, place) =>

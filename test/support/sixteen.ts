@@ -26,11 +26,11 @@ export async function inSixteenBits(source: Uint8Array | string, options: Float1
   return { model, report: report as PassReport, bytes: sink.bytes() };
 }
 
-/** Numbers that 16 bits round: thirds of whole numbers, from −2 to 2. */
+/** Numbers that 16 bits must round: thirds of integers, from −2 to 2. */
 export const thirds = (count: number, scale = 1): number[] =>
   Array.from({ length: count }, (_, at) => (scale * (((at * 7) % 13) - 6)) / 3);
 
-/** `y = x · w` for `x` float32[2,16] and `w` float32[16,8], and what else is said. */
+/** `y = x · w` for `x` float32[2,16] and `w` float32[16,8], with overrides. */
 export const product = (weights: readonly number[], more: Partial<ModelSpec> = {}): Uint8Array =>
   buildModel({
     opset: 17,

@@ -1,4 +1,4 @@
-/** A large model that takes no room on the disk: its one weight is a hole in the file. */
+/** A large model that takes no disk space: its single weight is a hole in a sparse file. */
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import protobuf from 'protobufjs';
 

@@ -1,7 +1,7 @@
 import type { Tensor } from 'onnxruntime-node';
 import { fromHalf } from './half.ts';
 
-/** Elements of an output as numbers; float16 comes as its bit patterns. */
+/** Elements of an output as numbers; float16 outputs are bit patterns. */
 export function numbers(tensor: Tensor): Float64Array {
   if (tensor.type === 'float16') return Float64Array.from(tensor.data as unknown as Uint16Array, fromHalf);
   return Float64Array.from(tensor.data as Float32Array, Number);

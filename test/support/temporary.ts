@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll } from '@jest/globals';
 
 /**
- * A place of its own for the temporary files of a test file, whose files are counted: other tests and programs make some in
- * that of the system.
+ * A private folder for the temporary files of a test file that counts them, because other tests and programs use that
+ * of the system.
  * @returns its path, once the tests have begun
  */
 export function ownTemporaryFolder(): { readonly path: string } {

@@ -1,4 +1,4 @@
-/** Small language models as exporters write them for transformers.js, with seeded weights: nobody trained them. */
+/** Small language models as exporters write them for transformers.js, with random weights. */
 import type { AttributeSpec, GraphSpec, ModelSpec, NodeSpec, TensorSpec, ValueSpec } from './build.ts';
 import { f32, float, i64 } from './build.ts';
 import { randomFloats } from './random.ts';
@@ -8,7 +8,7 @@ export const HIDDEN = 64;
 export const HEADS = 2;
 const WIDTH: number = HIDDEN / HEADS;
 
-/** Collects nodes, each with one output whose name it gives. */
+/** Collects nodes; each method returns the name of the output. */
 export class Net {
   readonly nodes: NodeSpec[] = [];
   readonly initializers: Record<string, TensorSpec> = {};
@@ -86,7 +86,7 @@ export class Net {
     return this.op('Mul', [this.op('Sub', [this.scalar(1), floats]), this.scalar(-1e4)]);
   }
 
-  /** One of two values, as a flag says. */
+  /** Selects one of two values by a flag. */
   either(flag: string, yes: string, no: string, out?: string): string {
     const body = (value: string, name: string): GraphSpec => ({
       nodes: [{ op: 'Identity', in: [value], out: [name], name: `/${name}` }],
@@ -99,13 +99,13 @@ export class Net {
     return this.op('If', [flag], branches, out);
   }
 
-  /** An attention mask `[batch, length]` as what is added to scores. */
+  /** An attention mask `[batch, length]` as an addend for scores. */
   maskOf(mask: string): string {
     return this.masked(this.op('Unsqueeze', [mask, this.ints([2], 1, 2)]));
   }
 }
 
-/** A model of one layer as BERT has them. */
+/** A model of one layer like those of BERT. */
 export function encoderSpec(seed = 1): ModelSpec {
   const net = new Net(seed);
   const words = net.op('Gather', [net.weight('embeddings.word', [VOCABULARY, HIDDEN], 1), 'input_ids']);
@@ -128,13 +128,13 @@ export function encoderSpec(seed = 1): ModelSpec {
   };
 }
 
-/** What is kept of earlier steps: `past_key_values` as inputs, `present` as outputs. */
+/** The cache of earlier steps: `past_key_values` as inputs, `present` as outputs. */
 export function cacheOf(prefix: string, length: string, part = ''): Record<string, ValueSpec> {
   const of = (kind: string) => [`${prefix}.0${part}.${kind}`, f32(['batch_size', HEADS, length, WIDTH])] as const;
   return Object.fromEntries([of('key'), of('value')]);
 }
 
-/** A model of one layer as GPT-2 has them, with past keys and values; its head is the table of its embeddings. */
+/** A model of one layer like those of GPT-2, with past keys and values; its head is the embedding table. */
 export function decoderSpec(seed = 2): ModelSpec {
   const net = new Net(seed);
   net.weight('wte', [VOCABULARY, HIDDEN], 1);
@@ -146,7 +146,7 @@ export function decoderSpec(seed = 2): ModelSpec {
     const now = net.heads(net.linear(normed, `attn.${kind}`, HIDDEN, HIDDEN));
     return net.op('Concat', [`past_key_values.0.${kind}`, now], { axis: 2 }, `present.0.${kind}`);
   });
-  // A query sees the keys up to its own place.
+  // A query attends to keys up to its own position.
   const total = net.op('Gather', [net.op('Shape', [k]), net.ints([], 2)]);
   const past = net.op('Sub', [total, net.op('Gather', [net.op('Shape', [q]), net.ints([], 2)])]);
   const keys = net.op('Range', [net.ints([], 0), total, net.ints([], 1)]);
@@ -174,7 +174,7 @@ export function decoderSpec(seed = 2): ModelSpec {
   };
 }
 
-/** What config.json says of the two. */
+/** The config.json of each. */
 export const CONFIGS: { readonly [kind in 'encoder' | 'decoder']: Readonly<Record<string, unknown>> } = {
   encoder: { model_type: 'bert', architectures: ['BertModel'], hidden_size: HIDDEN, vocab_size: VOCABULARY },
   decoder: {

@@ -1,4 +1,4 @@
-/** Protobuf by hand: whatever no library would write. */
+/** Protobuf encoded by hand, for files that no library would write. */
 
 /** A varint; negative numbers as 64-bit two's complement. */
 export function varint(value: bigint | number): Uint8Array {
@@ -43,7 +43,7 @@ export function modelBytes(...graph: readonly Uint8Array[]): Uint8Array {
   return concat(int(1, 10), field(8, field(1, ''), int(2, 21)), field(7, ...graph));
 }
 
-/** A TensorProto's fields: dims, data type, name, and what else is given. */
+/** Fields of a TensorProto: dims, data type, name, and any others. */
 export function tensorBytes(
   name: string,
   dataType: number,
@@ -53,7 +53,7 @@ export function tensorBytes(
   return concat(...dims.map((dim) => int(1, dim)), int(2, dataType), field(8, name), ...rest);
 }
 
-/** One of each kind of field, under numbers ONNX does not have. */
+/** One of each kind of field, under numbers that ONNX does not use. */
 export function unknownFields(salt: number): Uint8Array {
   return concat(
     int(1000, salt),

@@ -45,7 +45,7 @@ function operators(model: Model): Set<string> {
   return new Set([...model.nodes()].map(({ node }) => node.opType));
 }
 
-/** Where a case lies: its name in letters that every file system takes. */
+/** The file of a case: its name in characters that every file system accepts. */
 const fileOf = (name: string): string =>
   fixture(
     `awkward/${name
@@ -78,7 +78,7 @@ test.each(CASES)(
       const after = await runModel(written, feeds(spec), optimization);
       expect(sqnr(before, after)).toBeGreaterThan(least);
     }
-    // Nothing left to do: what was quantized is known as such.
+    // Nothing is left to do: quantized weights are recognized.
     const again = await pass(written, quantize({ minElements: 0, ...options }));
     expect(again.report.changes).toEqual([]);
   },
@@ -89,11 +89,11 @@ test.each(CASES)('prune: %s', async (_, { spec }) => {
   const before = await runModel(bytes, feeds(spec));
   const { report, bytes: written } = await pass(bytes, prune({ method: 'l1', amount: 0.02 }));
   const after = await runModel(written, feeds(spec));
-  // The smallest fiftieth of the weights is far less than a hundredth of the signal.
+  // The smallest fiftieth of the weights carries far less than a hundredth of the signal.
   expect(sqnr(before, after)).toBeGreaterThan(report.changes.length === 0 ? 200 : 20);
 });
 
-test('a model is the same after another reading', async () => {
+test('a model is the same after it is read again', async () => {
   for (const [, { spec }] of CASES) {
     const { bytes } = await pass(buildModel(spec), quantize({ minElements: 0 }));
     const model = await modelOf(bytes);

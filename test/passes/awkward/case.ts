@@ -1,4 +1,4 @@
-/** Awkward graphs: what a model may look like, and what quantize has to make of it. */
+/** Awkward graphs: unusual forms of models, and how quantize must handle them. */
 import type { QuantizeOptions } from '../../../src/index.node.ts';
 import { f32, type ModelSpec, type NodeSpec, type TensorSpec, type ValueSpec } from '../../support/build.ts';
 import { toHalf } from '../../support/half.ts';
@@ -8,15 +8,15 @@ export interface Case {
   readonly name: string;
   readonly spec: ModelSpec;
   readonly options?: QuantizeOptions;
-  /** Weights that become integers, by the names the report has. */
+  /** Weights that become integers, by their names in the report. */
   readonly changed: readonly string[];
-  /** Weights that stay, as `name: reason`. */
+  /** Weights that stay float, as `name: reason`. */
   readonly skipped?: readonly string[];
   /** Operators that must be in the result. */
   readonly has?: readonly string[];
-  /** Operators that must not. */
+  /** Operators that must not be in it. */
   readonly hasNot?: readonly string[];
-  /** Least SQNR against the model before, in dB. */
+  /** The least SQNR against the original model, in dB. */
   readonly sqnr?: number;
 }
 
@@ -44,7 +44,7 @@ export const ints = (...list: readonly number[]): TensorSpec => ({
   data: BigInt64Array.from(list.map(BigInt)),
 });
 
-/** x [2, 8] to y through nodes. */
+/** A model from x [2, 8] to y through nodes. */
 export function model(
   nodes: readonly NodeSpec[],
   initializers: Readonly<Record<string, TensorSpec>>,

@@ -1,4 +1,4 @@
-/** Weights in bodies and functions, captured and handed on. */
+/** Weights in bodies and functions, captured or passed on. */
 import { f32, type GraphSpec, i64, type ModelSpec, type NodeSpec, value } from '../../support/build.ts';
 import { type Case, ints, matMul, model, weight } from './case.ts';
 

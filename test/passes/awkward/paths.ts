@@ -1,4 +1,4 @@
-/** Weights that come to their node by a detour. */
+/** Weights that reach their node through other nodes. */
 import { f32, float, value } from '../../support/build.ts';
 import { type Case, doubles, halves, ints, matMul, model, weight } from './case.ts';
 

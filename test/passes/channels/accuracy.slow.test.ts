@@ -7,7 +7,7 @@ import { bytesOf } from '../../support/model.ts';
 import { readNpz } from '../../support/npz.ts';
 import { runModel } from '../../support/ort.ts';
 
-/** Share of rows whose largest output is that of the label. */
+/** Share of rows whose largest output is the labelled one. */
 async function accuracy(model: Uint8Array, name: string): Promise<number> {
   const { __labels__: labels, ...feeds } = await readNpz(fixture(`${name}-test.npz`));
   const [output] = Object.values(await runModel(model, feeds as Record<string, Tensor>, 'all')) as [Tensor];
@@ -32,7 +32,7 @@ async function pruned(name: string, options: Partial<ChannelOptions>, data = tru
   return bytes;
 }
 
-// Refitting is a lot of arithmetic, which a machine that does other work takes minutes for.
+// Refitting takes minutes on a busy machine.
 jest.setTimeout(600_000);
 
 for (const name of ['digits-cnn', 'digits-cnn-bn', 'digits-mlp', 'digits-vit']) {
@@ -43,29 +43,29 @@ for (const name of ['digits-cnn', 'digits-cnn-bn', 'digits-mlp', 'digits-vit']) 
       right = await accuracy(before, name);
     });
 
-    test('stays within 3 points at 30 % of its channels, the biases corrected', async () => {
+    test('loses at most 3 points at 30 % of its channels, with corrected biases', async () => {
       const after = await pruned(name, {});
       if (name.includes('cnn')) expect(after.length).toBeLessThan(before.length * 0.65);
       expect(await accuracy(after, name)).toBeGreaterThan(right - (name === 'digits-vit' ? 0.04 : 0.03));
     });
 
-    test('stays within 1.5 points at 30 % of its channels, refitted', async () => {
+    test('loses at most 1.5 points at 30 % of its channels, refitted', async () => {
       for (const roundTo of name === 'digits-mlp' ? [1, 8] : [8]) {
         const after = await pruned(name, { reconstruct: true, roundTo });
         expect(await accuracy(after, name)).toBeGreaterThan(right - 0.015);
       }
     });
 
-    // Of two nets that are much alike one is enough: refitting takes longest of all.
+    // One of two similar networks is enough, because refitting takes longest.
     if (name === 'digits-vit' || name === 'digits-cnn-bn') return;
-    test('stays within 1.5 points with wanda, refitted', async () => {
+    test('loses at most 1.5 points with wanda, refitted', async () => {
       const after = await pruned(name, { reconstruct: true, norm: 'wanda' });
       expect(await accuracy(after, name)).toBeGreaterThan(right - 0.015);
     });
   });
 }
 
-test('half of the channels of digits-cnn can go when it is refitted, and nearly none when it is not', async () => {
+test('digits-cnn can lose half of its channels with refitting, and nearly none without', async () => {
   const [fitted, plain] = [
     await pruned('digits-cnn', { amount: 0.5, reconstruct: true, roundTo: 1 }),
     await pruned('digits-cnn', { amount: 0.5, roundTo: 1 }, false),

@@ -1,4 +1,7 @@
-/** For each operator and each axis of what it reads: may channels along it go, and is the result the promised model? */
+/**
+ * For each operator and each axis of its input: whether channels along it can be removed, and whether the result is
+ * right.
+ */
 import { expect, test } from '@jest/globals';
 import { axisRemoval, IMAGE } from '../../support/axes.ts';
 import { LAYER_CASES } from './layerCases.ts';
@@ -9,7 +12,7 @@ const CASES = [...LAYER_CASES, ...SHAPE_CASES];
 for (const [index, one] of CASES.entries()) {
   const dims = one.dims ?? IMAGE;
   const title = `${index}: ${one.op} of [${dims.join(', ')}], opset ${one.opset ?? 17}`;
-  test(`${title}: axes [${one.free.join(', ')}] lose channels, the others none`, async () => {
+  test(`${title}: axes [${one.free.join(', ')}] lose channels, others do not`, async () => {
     for (const axis of dims.keys()) {
       const found = await axisRemoval(one, axis).catch((cause: unknown) => {
         throw new Error(`axis ${axis}: ${String(cause)}`, { cause });

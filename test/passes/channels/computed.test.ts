@@ -1,4 +1,4 @@
-/** Shapes, places and settings that the graph computes from numbers of channels, and models of older versions. */
+/** Shapes, indices and settings that the graph computes from the number of channels, and models of older opsets. */
 import { describe, expect, test } from '@jest/globals';
 import { removeChannels } from '../../../src/index.node.ts';
 import { ints, weight } from '../../support/axes.ts';
@@ -15,7 +15,7 @@ const node = (
   attributes: Readonly<Record<string, AttributeSpec>> = {},
 ): NodeSpec => ({ op, in: inputs, out, name: `${op} ${out[0]}`, attributes });
 
-/** The number of the eight channels of `h`, as a vector `count`. */
+/** The number of channels of `h`, which is eight, as a vector `count`. */
 const COUNT = [node('Shape', ['h'], ['s']), node('Gather', ['s', 'second'], ['count'])];
 
 /** `x [2, 4] → h [2, 8] → y [2, 3]`, with other nodes that may read `h`, `count` and `z [2, 8]`, and give `also`. */
@@ -40,7 +40,7 @@ async function changed(spec: ModelSpec): Promise<string[]> {
   return report.changes.map((one) => one.weight);
 }
 
-describe('numbers of channels that do something else keep the channels', () => {
+describe('keeps channels whose number is used otherwise', () => {
   const cases: Record<string, ModelSpec> = {
     'pads up to a number': around(
       [
@@ -88,13 +88,13 @@ describe('numbers of channels that do something else keep the channels', () => {
   });
 });
 
-describe('numbers of channels that go on being places or lengths are written anew', () => {
-  test('where another value is cut', async () => {
+describe('rewrites numbers of channels that are indices or lengths', () => {
+  test('at which another value is split', async () => {
     const spec = around([node('Slice', ['z', 'zero', 'count', 'second'], ['also'])], { zero: ints(0) });
     expect(await changed(spec)).toEqual(['a', 'b']);
   });
 
-  test('where the value itself is cut in halves', async () => {
+  test('at which the value itself is halved', async () => {
     const halves = [
       ...[node('Div', ['count', 'two'], ['half']), node('Slice', ['h', 'zero', 'half', 'second'], ['left'])],
       ...[node('Slice', ['h', 'half', 'count', 'second'], ['right']), node('Sigmoid', ['right'], ['gate'])],
@@ -104,7 +104,7 @@ describe('numbers of channels that go on being places or lengths are written ane
     expect(await changed(spec)).toEqual(['a', 'b']);
   });
 
-  test('the lengths of parts', async () => {
+  test('as the lengths of parts', async () => {
     const parts = [
       ...[node('Div', ['count', 'two'], ['half']), node('Concat', ['half', 'half'], ['parts'], { axis: 0 })],
       ...[node('Split', ['h', 'parts'], ['left', 'right'], { axis: 1 }), node('Add', ['left', 'right'], ['g'])],
@@ -115,8 +115,8 @@ describe('numbers of channels that go on being places or lengths are written ane
   });
 });
 
-describe('what is not known keeps the channels', () => {
-  test('a bias that could have as many rows', async () => {
+describe('keeps channels in unknown cases', () => {
+  test('a bias that could have that many rows', async () => {
     const nodes = [
       ...[node('MatMul', ['x', 'a'], ['h']), node('Transpose', ['h'], ['t']), node('Gemm', ['t', 'g', 'c'], ['u'])],
       ...[node('Transpose', ['u'], ['v']), node('MatMul', ['v', 'b'], ['y'])],
@@ -129,7 +129,7 @@ describe('what is not known keeps the channels', () => {
     expect((await removal(buildModel(spec), OPTIONS, feeds)).changes).toBe(0);
   });
 
-  test('a shape that a caller may feed in place of the one that is there', async () => {
+  test('a shape that a caller may replace', async () => {
     const nodes = [node('Reshape', ['h', 'shape'], ['r']), node('Reshape', ['r', 'back'], ['g'])];
     const spec = around(nodes, { shape: ints(2, 2, 4), back: ints(2, 8) }, 'g');
     expect(await changed(spec)).toEqual(['a', 'b']);
@@ -137,10 +137,10 @@ describe('what is not known keeps the channels', () => {
     expect(await changed(open)).toEqual([]);
   });
 
-  test('a value that a node before reads', async () => {
+  test('a value that an earlier node reads', async () => {
     const spec = around([node('Neg', ['h'], ['g'])], {}, 'g');
     expect(await changed(spec)).toEqual(['a', 'b']);
-    // No valid order, which ONNX Runtime takes all the same.
+    // Not a valid order, but ONNX Runtime accepts it.
     const early = [node('Abs', ['h'], ['also']), ...spec.nodes];
     expect(await changed({ ...spec, nodes: early, outputs: { y: f32(), also: f32() } })).toEqual([]);
   });
@@ -156,14 +156,14 @@ describe('what is not known keeps the channels', () => {
       ...{ opset: 6, inputs: { x: f32([1, 3, 4, 8]) }, outputs: { y: f32() }, nodes },
       initializers: { w: weight([8, 3, 1, 1]), c: weight([8]), v: weight([2, 8, 1, 1]) },
     };
-    // As of today's opsets the eight numbers would be those of the last axis.
+    // By the rules of newer opsets the eight numbers would belong to the last axis.
     const report = await removeChannels(OPTIONS).run(await modelOf(spec));
     expect(report.changes).toEqual([]);
     expect(report.skips[0]?.detail).toContain('broadcasts its second input from an axis');
   });
 });
 
-test('a Slice of the channels leaves "to the end" of another axis what it is', async () => {
+test('slicing channels keeps "to the end" for another axis', async () => {
   const ends = { first: ints(4, 2n ** 63n - 1n), last: ints(-(2n ** 63n), 0) };
   const nodes = [
     node('Conv', ['x', 'w'], ['h']),
@@ -186,7 +186,7 @@ test('a Slice of the channels leaves "to the end" of another axis what it is', a
 });
 
 describe('IR 3, whose weights are all graph inputs', () => {
-  test('the inputs follow the weights, and new constants are inputs too', async () => {
+  test('inputs change with their weights, and new constants are inputs too', async () => {
     const nodes = [
       node('Conv', ['x', 'w'], ['h']),
       node('Reshape', ['h', 'shape'], ['r']),
@@ -235,7 +235,7 @@ describe('channels of one layer along the image of another', () => {
     return Object.fromEntries([...graph.initializers.values()].map((one) => [one.name, one.dims.join()]));
   };
 
-  test('GroupNorm as exporters write it loses whole groups', async () => {
+  test('a GroupNorm written out by exporters loses whole groups', async () => {
     const nodes = [
       ...[node('Conv', ['x', 'w'], ['h']), ...groupNorm('h', 'n')],
       ...[node('Mul', ['n', 's'], ['scaled']), node('Add', ['scaled', 't'], ['g']), node('Conv', ['g', 'v'], ['y'])],
@@ -247,7 +247,7 @@ describe('channels of one layer along the image of another', () => {
     expect(await dimsOf(bytes)).toMatchObject({ w: '6,3,1,1', ones: '2', zeros: '2', v: '2,6,1,1' });
   });
 
-  test('such nodes that share their ones and zeros lose groups by themselves', async () => {
+  test('such nodes that share their ones and zeros lose groups independently', async () => {
     const nodes = [
       ...[node('Conv', ['x', 'w'], ['h']), ...groupNorm('h', 'n'), node('Conv', ['n', 'v'], ['k'])],
       ...[...groupNorm('k', 'm'), node('Sigmoid', ['m'], ['y'])],

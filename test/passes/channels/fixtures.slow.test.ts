@@ -12,7 +12,7 @@ const NAMES = ['', 'awkward', 'edge'].flatMap((folder) =>
     .map((name) => join('fixtures', folder, name)),
 );
 
-test('every fixture keeps the shapes of its outputs, or is left alone with a reason for each weight', async () => {
+test('every fixture keeps its output shapes, or does not change and has a reason for each weight', async () => {
   const changed: string[] = [];
   for (const name of NAMES) {
     const model = await readModel(join(ROOT, name));

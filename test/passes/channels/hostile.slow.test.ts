@@ -9,7 +9,7 @@ import { seeded } from '../../support/random.ts';
 
 const ODD = [-9, -2, -1, 0, 1, 2, 3, 5, 7, 1000, 2 ** 40];
 
-test('attributes, shapes and constants that fit nothing are no reason to fail, only to leave channels alone', async () => {
+test('attributes, shapes and constants that do not fit keep channels instead of causing an error', async () => {
   let damaged = 0;
   for (let seed = 1; seed <= 150; seed++) {
     const next = seeded(seed);
@@ -56,7 +56,7 @@ test('attributes, shapes and constants that fit nothing are no reason to fail, o
   expect(damaged).toBe(450);
 });
 
-test('values joined to themselves again and again, and shapes too, end somewhere', async () => {
+test('values and shapes that are concatenated with themselves many times are handled in bounded time', async () => {
   const nodes = Array.from({ length: 40 }, (_, index) => [
     { op: 'Concat', in: [`h${index}`, `h${index}`], out: [`h${index + 1}`], attributes: { axis: 1 } },
     { op: 'Concat', in: [`s${index}`, `s${index}`], out: [`s${index + 1}`], attributes: { axis: 0 } },

@@ -1,4 +1,4 @@
-/** Axes of what layers, normalizations, pools and products read. */
+/** Input axes of layers, normalizations, pools and products. */
 import { ALL, type AxisCase, each, int32, ints, weight } from '../../support/axes.ts';
 import { i64 } from '../../support/build.ts';
 

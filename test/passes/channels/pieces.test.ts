@@ -26,7 +26,7 @@ async function removed(model: Model): Promise<Uint8Array> {
   return sink.bytes();
 }
 
-test('a weight of some megabytes is looked at and written in pieces, and never held as a whole', async () => {
+test('a weight of a few megabytes is read and written in pieces, and never held whole', async () => {
   const whole = await modelOf(SPEC);
   const pieces = await modelOf(SPEC);
   for (const tensor of [...pieces.graph.initializers.values()]) {

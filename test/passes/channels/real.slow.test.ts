@@ -12,7 +12,7 @@ const MODELS = [
 ] as const;
 
 for (const [name, dims, share, tap] of MODELS) {
-  // Rounded to 8 as well: other groups lose channels then.
+  // Also rounded to 8, which affects other groups.
   for (const roundTo of [1, 8]) {
     test(`${name} loses a tenth of its channels, rounded to ${roundTo}, and computes what the masked model does`, async () => {
       const feeds = { x: inputOf(dims, seeded(7)) };

@@ -41,11 +41,11 @@ async function remove(spec: ModelSpec | Uint8Array, options: Partial<ChannelOpti
   return removeChannels({ amount: 0.5, roundTo: 1, ...options }).run(await modelOf(spec));
 }
 
-/** What is left of each weight that changed. */
+/** The new dims of each changed weight. */
 const left = (report: ChannelReport): Record<string, string> =>
   Object.fromEntries(report.changes.map((one) => [one.weight, one.form?.replace('now ', '') ?? '']));
 
-/** Attention over four heads of three features, its projections cut as `cut` says. */
+/** Attention over four heads of three features, with projections split by `cut`. */
 function attention(
   cut: { nodes: readonly NodeSpec[]; ints: NonNullable<GraphSpec['initializers']> },
   more: Partial<ModelSpec> = {},
@@ -78,7 +78,7 @@ const HEADS = { qkv: '5×18', bias: '18', out: '6×5' };
 describe('attention loses whole heads', () => {
   const feeds = { x: inputOf([2, 7, 5], seeded(3)) };
 
-  test('split into three first, as the dynamo exporter writes it', async () => {
+  test('if it is split into three first, as the dynamo exporter writes it', async () => {
     const cut = ['q', 'k', 'v'].flatMap((one, index) => [
       node('Reshape', [`s${index}`, 'four'], `h${index}`),
       node('Transpose', [`h${index}`], one, { perm: [0, 2, 1, 3] }),
@@ -89,7 +89,7 @@ describe('attention loses whole heads', () => {
     expect((await removal(buildModel(spec), { amount: 0.5, roundTo: 1 }, feeds)).sqnr).toBeGreaterThan(100);
   });
 
-  test('cut into [3, heads, size] and picked apart, as timm has it', async () => {
+  test('if it is reshaped to [3, heads, size] and gathered, as in timm', async () => {
     const nodes = [
       node('Reshape', ['all', 'five'], 'cut'),
       node('Transpose', ['cut'], 'apart', { perm: [2, 0, 3, 1, 4] }),
@@ -101,7 +101,7 @@ describe('attention loses whole heads', () => {
     expect((await removal(buildModel(spec), { amount: 0.5, roundTo: 1 }, feeds)).sqnr).toBeGreaterThan(100);
   });
 
-  test('the shape computed from the input, as PyTorch traces it', async () => {
+  test('if the shape is computed from the input, as PyTorch traces it', async () => {
     const nodes = [
       node('Shape', ['all'], 'shape'),
       node('Gather', ['shape', 'zero'], 'rows', { axis: 0 }),
@@ -118,7 +118,7 @@ describe('attention loses whole heads', () => {
     expect((await removal(buildModel(spec), { amount: 0.5, roundTo: 1 }, feeds)).sqnr).toBeGreaterThan(100);
   });
 
-  test('what is left of heads is a multiple of features, not of heads', async () => {
+  test('and keeps a multiple of features, not of heads', async () => {
     const cut = ['q', 'k', 'v'].flatMap((one, index) => [
       node('Reshape', [`s${index}`, 'four'], `h${index}`),
       node('Transpose', [`h${index}`], one, { perm: [0, 2, 1, 3] }),
@@ -129,7 +129,7 @@ describe('attention loses whole heads', () => {
   });
 });
 
-/** Two layers around what is tested: `x [N, 4] → 8 features → 3`. */
+/** Two layers around the tested nodes: `x [N, 4] → 8 features → 3`. */
 const between = (
   inner: readonly NodeSpec[],
   more: NonNullable<GraphSpec['initializers']> = {},
@@ -142,7 +142,7 @@ const between = (
   });
 
 describe('other operators', () => {
-  test('a table of embeddings loses columns', async () => {
+  test('an embedding table loses columns', async () => {
     const nodes = [node('Gather', ['table', 'x'], 'e'), node('Relu', ['e'], 'r'), node('MatMul', ['r', 'w'], 'y')];
     const spec: ModelSpec = {
       opset: 17,
@@ -156,7 +156,7 @@ describe('other operators', () => {
     expect((await removal(buildModel(spec), { amount: 0.5, roundTo: 1 }, feeds)).sqnr).toBeGreaterThan(100);
   });
 
-  test('positions that are counted at run time do not hide what is added to them', async () => {
+  test('positions counted at run time do not hide what is added to them', async () => {
     const nodes = [
       ...[
         node('Shape', ['x'], 's'),
@@ -173,7 +173,7 @@ describe('other operators', () => {
     expect((await removal(buildModel(spec), { amount: 0.5, roundTo: 1 }, feeds)).sqnr).toBeGreaterThan(100);
   });
 
-  test('their number may be the number of channels, which then stays', async () => {
+  test('positions whose number is the number of channels keep the channels', async () => {
     const nodes = [
       ...[node('Shape', ['h0'], 's'), node('Gather', ['s', 'one'], 'count')],
       ...[
@@ -190,7 +190,7 @@ describe('other operators', () => {
     expect((await remove(spec)).changes).toEqual([]);
   });
 
-  test('an LSTM loses what it reads, not its state', async () => {
+  test('an LSTM loses inputs, but not states', async () => {
     const nodes = [
       node('MatMul', ['x', 'a'], 'h'),
       { op: 'LSTM', in: ['h', 'w', 'r'], out: ['all'], attributes: { hidden_size: 2 } },
@@ -218,7 +218,7 @@ describe('other operators', () => {
     expect(fitted.notes).toContain('1 layer lost inputs but could not be refitted');
   });
 
-  test('Expand and Resize to constant sizes are told the new ones, and to computed ones follow', async () => {
+  test('Expand and Resize get new constant sizes, and computed sizes follow', async () => {
     for (const computed of [false, true]) {
       const shape = computed ? [node('Shape', ['c'], 'to')] : [];
       const sized = computed ? [node('Shape', ['e'], 'size')] : [];
@@ -249,7 +249,7 @@ describe('other operators', () => {
     }
   });
 
-  test('LayerNormalization keeps its features, unless they may go', async () => {
+  test('LayerNormalization keeps its features unless removal is allowed', async () => {
     const spec = between([node('LayerNormalization', ['h0', 's', 't'], 'h', { axis: -1 })], {
       s: weight([8], 3),
       t: weight([8], 4),
@@ -264,7 +264,7 @@ describe('other operators', () => {
     expect(left(gone)).toEqual({ a: '4×4', b: '4×3', s: '4', t: '4' });
   });
 
-  test('a weight behind Transpose and Identity, and one that two nodes share, lose the same everywhere', async () => {
+  test('a weight after Transpose and Identity, and one that two nodes share, lose the same channels everywhere', async () => {
     const nodes = [
       node('Transpose', ['at'], 'a1'),
       node('Identity', ['a1'], 'a'),
@@ -298,7 +298,7 @@ describe('other operators', () => {
     expect(bytes.length).toBeLessThan(buildModel(spec).length);
   });
 
-  test('what the file states about inner values is restated, or left out where it was wrong', async () => {
+  test('stated shapes of inner values are updated, or removed if they were wrong', async () => {
     const spec = {
       ...between([node('Relu', ['h0'], 'h')]),
       valueInfo: { h0: f32(['N', 8]), h: f32([8]), x2: f32([8]) },
@@ -311,14 +311,14 @@ describe('other operators', () => {
   });
 });
 
-describe('left alone, with the reason', () => {
+describe('keeps channels, with a reason', () => {
   const reasons = async (spec: ModelSpec, options: Partial<ChannelOptions> = {}): Promise<string[]> => {
     const report = await remove(spec, options);
     expect(report.changes).toEqual([]);
     return report.skips.map((one) => `${one.weight} ${one.reason}: ${one.detail.replace('its channels stay: ', '')}`);
   };
 
-  test('what cannot be proven', async () => {
+  test('if removal cannot be proven right', async () => {
     const cases: [ModelSpec, string][] = [
       [between([node('Relu', ['h0'], 'h')]), ''],
       [between([node('Softmax', ['h0'], 'h')]), "pinned_channels: Softmax 'Softmax_h' sums over them"],
@@ -375,7 +375,7 @@ describe('left alone, with the reason', () => {
     }
   });
 
-  test('the user, the amount, and what a caller may feed', async () => {
+  test('excluded by the user, fewer than the amount, or fed by a caller', async () => {
     const spec = between([node('Relu', ['h0'], 'h')]);
     const excluded = "'a' is excluded by `exclude`";
     expect(await reasons(spec, { exclude: [/^a$/] })).toEqual([
@@ -392,7 +392,7 @@ describe('left alone, with the reason', () => {
     expect((await reasons(fed))[0]).toBe("a graph_input: 'a' is a graph input that a caller may override");
   });
 
-  test('Squeeze without axes, which would take the last channel along', async () => {
+  test('before a Squeeze without axes, which would remove the last channel', async () => {
     const squeezed = (axes: readonly string[]): ModelSpec => ({
       opset: 17,
       inputs: { x: f32([2, 4]) },
@@ -413,7 +413,7 @@ describe('left alone, with the reason', () => {
     expect(run.sqnr).toBeGreaterThan(100);
   });
 
-  test('up to IR 3 every weight is an input, which follows it', async () => {
+  test('up to IR 3 every weight is an input, which changes with it', async () => {
     const spec = between([node('Relu', ['h0'], 'h')]);
     const old = { ...spec, irVersion: 3, opset: 8, inputs: { ...spec.inputs, a: f32([4, 8]), b: f32([8, 3]) } };
     const { model: after, report } = await pass(old, removeChannels({ amount: 0.5, roundTo: 1 }));
@@ -426,7 +426,7 @@ describe('left alone, with the reason', () => {
     ]);
   });
 
-  test('a bias that a caller may feed takes no mean in', async () => {
+  test('a bias that a caller may feed absorbs no mean', async () => {
     const spec = between([node('Relu', ['h0'], 'h')], { c: weight([3], 5) });
     const gemm = [...spec.nodes.slice(0, -1), node('Gemm', ['h', 'b', 'c'], 'y')];
     const source = answering((size) => ({ count: 1, mean: new Float64Array(size).fill(1), gram: undefined }));
@@ -439,7 +439,7 @@ describe('left alone, with the reason', () => {
     expect(await biasAfter({ c: f32([3]) })).toEqual(weight([3], 5).data);
   });
 
-  test('outer products of a layer with too many inputs are not asked for', async () => {
+  test('outer products of a layer with too many inputs are not requested', async () => {
     const wide = model([4], [node('MatMul', ['x', 'a'], 'h'), node('MatMul', ['h', 'b'], 'y')], {
       a: weight([4, 4104], 1),
       b: weight([4104, 2], 2),
@@ -454,7 +454,7 @@ describe('left alone, with the reason', () => {
     expect(fitted.notes).toContain('1 layer lost inputs but could not be refitted');
   });
 
-  test('NaN among the weights', async () => {
+  test('of a layer with NaN among its weights', async () => {
     const spec = between([node('Relu', ['h0'], 'h')], {
       b: f32(
         [8, 3],
@@ -464,7 +464,7 @@ describe('left alone, with the reason', () => {
     expect((await reasons(spec))[0]).toBe('a non_finite: its weights contain NaN or infinity');
   });
 
-  test('integers behind DequantizeLinear', async () => {
+  test('of integers before a DequantizeLinear', async () => {
     const dequantize = node('DequantizeLinear', ['b8', 'scale'], 'b');
     const { a } = between([]).initializers as Record<string, ReturnType<typeof weight>>;
     const b8 = { dtype: 'int8' as const, dims: [8, 3], data: new Int8Array(24).fill(3) };
@@ -474,7 +474,7 @@ describe('left alone, with the reason', () => {
     expect(found).toContain("a already_quantized: DequantizeLinear 'DequantizeLinear_b' stores them as integers");
   });
 
-  test('integers behind Cast and Mul, and weights that are computed', async () => {
+  test('of integers before Cast and Mul, and of computed weights', async () => {
     const whole = (name: string, axis: string): NodeSpec[] => [
       ...[node('Cast', [`${name}8`], `${name}c`, { to: 1 }), node('Mul', [`${name}c`, axis], name)],
     ];
@@ -496,7 +496,7 @@ describe('left alone, with the reason', () => {
     expect(known.changes.map((one) => one.weight)).toEqual(['a', 'b']);
   });
 
-  test('a weight that the branch of an If reads too', async () => {
+  test('of a weight that a branch of an If also reads', async () => {
     const branch = (op: string): GraphSpec => ({ outputs: { o: f32() }, nodes: [node(op, ['a'], 'o')] });
     const nodes = [
       node('MatMul', ['x', 'a'], 'h'),
@@ -509,7 +509,7 @@ describe('left alone, with the reason', () => {
   });
 });
 
-test('global: the least important channels of all layers go, and each keeps one', async () => {
+test('the global scope removes the least important channels of all layers, and keeps at least one in each', async () => {
   const small = f32(
     [8, 8],
     randomFloats([8, 8], 2).map((one) => one * (Math.abs(one) < 0.5 ? 0.01 : 1)),
@@ -522,7 +522,7 @@ test('global: the least important channels of all layers go, and each keeps one'
   expect(sizes).toEqual([1, 1]);
 });
 
-test('options that cannot be', () => {
+test('refuses invalid options', () => {
   expect(() => removeChannels({ amount: 0 })).toThrow('amount: 0 is not a fraction between 0 and 1');
   expect(() => removeChannels({ amount: 1 })).toThrow('amount: 1 is not a fraction');
   expect(() => removeChannels({ amount: 0.3, roundTo: 0.5 })).toThrow('roundTo: 0.5 is not a whole number');
@@ -531,7 +531,7 @@ test('options that cannot be', () => {
   expect(() => removeChannels({ amount: 0.3, opTypes: ['Relu'] })).toThrow("'Relu' is not an operator");
 });
 
-test('a second time removes as large a share of what is left, in float attributes too', async () => {
+test('a second run removes the same share of the rest, also in float attributes', async () => {
   const spec = between([node('LeakyRelu', ['h0'], 'h', { alpha: float(0.1) })]);
   const found = await modelOf(spec);
   const passOf = removeChannels({ amount: 0.5, roundTo: 1 });

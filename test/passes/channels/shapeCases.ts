@@ -1,4 +1,4 @@
-/** Axes of what operators read that join, cut, reshape, resize or combine. */
+/** Input axes of operators that join, split, reshape, resize or combine. */
 import { ALL, type AxisCase, each, int32, ints, weight } from '../../support/axes.ts';
 import { type AttributeSpec, f32, float, type GraphSpec, i64, type NodeSpec, value } from '../../support/build.ts';
 
@@ -152,7 +152,7 @@ const elementwise: readonly AxisCase[] = [
 
 const branch = (op: string) => ({ outputs: { o: f32() }, nodes: [{ op, in: ['v'], out: ['o'] }] });
 const yes = { dtype: 'bool', dims: [], data: Uint8Array.of(1) } as const;
-/** Adds `v` up, read from around the body. */
+/** Sums `v`, captured from the outer graph. */
 const LOOP: GraphSpec = {
   inputs: { i: i64([]), go: value('bool', []), sum: f32() },
   outputs: { goes: value('bool', []), added: f32() },

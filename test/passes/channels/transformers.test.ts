@@ -1,4 +1,4 @@
-/** Shapes as exporters of transformers compute them, with rows and positions open. */
+/** Shapes as exporters of transformers compute them, with open rows and positions. */
 import { describe, expect, test } from '@jest/globals';
 import { removeChannels } from '../../../src/index.node.ts';
 import { ints, weight } from '../../support/axes.ts';
@@ -15,7 +15,7 @@ const length = (of: string, axis: string, out: string): NodeSpec[] => [
   node('Gather', [`${out}_shape`, axis], out),
 ];
 
-/** Dims of the weights that are left, after the result was held against the old model with columns of zeros. */
+/** New dims of the weights, after the result was compared with the old model with zeroed columns. */
 async function left(spec: ModelSpec): Promise<Record<string, string>> {
   const feeds = { x: inputOf([2, 5, 4], seeded(3)) };
   const { bytes, sqnr } = await removal(buildModel(spec), OPTIONS, feeds);
@@ -36,7 +36,7 @@ const around = (
 });
 
 describe('shapes that transformers compute', () => {
-  test('a class token that is expanded to the rows, by a shape in which −1 leaves a length as it is', async () => {
+  test('a class token is expanded to the rows by a shape in which −1 keeps a length', async () => {
     const ones = { ...i64([1], [1]) };
     const token = [
       ...length('x', 'first', 'rows'),
@@ -49,7 +49,7 @@ describe('shapes that transformers compute', () => {
     expect(await left(spec)).toMatchObject({ a: '4,4', b: '4,3', token: '1,1,4' });
   });
 
-  test('a token of the channels themselves, expanded to a shape that names their number', async () => {
+  test('a token with the channels is expanded to a shape that contains their number', async () => {
     const token = [
       node('MatMul', ['x', 'a'], 'm'),
       ...length('x', 'first', 'rows'),
@@ -60,7 +60,7 @@ describe('shapes that transformers compute', () => {
     expect(await left(spec)).toMatchObject({ a: '4,4', b: '4,3', token: '1,1,4' });
   });
 
-  test('a Gemm over rows and positions as one, brought back to both by their computed numbers', async () => {
+  test('a Gemm runs over rows and positions as one dim, which is split again by computed numbers', async () => {
     const inward = [
       ...length('x', 'first', 'rows'),
       ...length('x', 'second', 'positions'),
@@ -69,12 +69,12 @@ describe('shapes that transformers compute', () => {
     ];
     const spec = around([], { flat: ints(-1, 4), eight: ints(8), bias: weight([8], 3) }, inward);
     expect(await left(spec)).toMatchObject({ a: '4,4', bias: '4', b: '4,3' });
-    // Before opset 9 no operator puts numbers of a shape together.
+    // Before opset 9 no operator can assemble a shape.
     const shape = { axes: ints(0), eight: ints(8), flat: ints(-1, 4), bias: weight([8], 3) };
     expect(await left({ ...around([], shape, inward), opset: 8 })).toMatchObject({ a: '4,8' });
   });
 
-  /** Heads of 2 numbers for `x [n, s, 4]`; keys are turned as matrices of rows and heads as one. */
+  /** Heads of 2 features for `x [n, s, 4]`; keys are transposed with rows and heads as one dim. */
   const heads = (between: readonly NodeSpec[]): ModelSpec => {
     const cut = (of: string): NodeSpec[] => [
       ...[node('MatMul', ['x', of], `${of}_m`), node('Reshape', [`${of}_m`, 'to_heads'], `${of}_cut`)],
@@ -102,12 +102,12 @@ describe('shapes that transformers compute', () => {
     return { opset: 17, inputs: { x: f32(['n', 's', 4]) }, outputs: { y: f32() }, nodes, initializers };
   };
 
-  test('rows and heads are one dim while keys are turned: whole heads go', async () => {
+  test('removes whole heads if rows and heads are one dim while keys are transposed', async () => {
     const turned = [node('Transpose', ['joined'], 'turned', { perm: [0, 2, 1] })];
     expect(await left(heads(turned))).toMatchObject({ q: '4,4', k: '4,4', v: '4,4', b: '4,3' });
   });
 
-  test('rows and heads are one dim that another operator reads: heads stay, numbers of each go', async () => {
+  test('removes features of heads, but no heads, if another operator reads rows and heads as one dim', async () => {
     const read = [
       node('Softmax', ['joined'], 'soft', { axis: 0 }),
       node('Transpose', ['soft'], 'turned', { perm: [0, 2, 1] }),
@@ -117,7 +117,7 @@ describe('shapes that transformers compute', () => {
     expect([...new BigInt64Array(Uint8Array.from(shape ?? []).buffer)]).toEqual([0n, 0n, 4n, 1n]);
   });
 
-  test('a table of positions as long as the input, and a mask that is picked by number', async () => {
+  test('supports a position table as long as the input, and a mask chosen by index', async () => {
     const positions = [
       ...[...length('x', 'second', 'positions'), node('Slice', ['table', 'first', 'positions', 'first'], 'used')],
       ...[node('Add', ['x', 'used'], 'h')],
@@ -156,7 +156,7 @@ describe('shapes that transformers compute', () => {
     },
   );
 
-  test('positions of two inputs whose lengths have one name', async () => {
+  test('supports positions of two inputs whose lengths have the same name', async () => {
     const nodes = [
       ...[...length('ids', 'second', 'positions'), ...length('ids', 'first', 'rows'), node('MatMul', ['x', 'a'], 'm')],
       ...[node('Concat', ['rows', 'positions', 'rest', 'two'], 'heads', { axis: 0 }), node('Relu', ['m'], 'r')],

@@ -1,4 +1,4 @@
-/** Layers that share nothing but a bias or a scale: exporters store equal ones once. */
+/** Layers that share only a bias or a scale, because exporters store equal tensors once. */
 import { expect, test } from '@jest/globals';
 import { weight } from '../../support/axes.ts';
 import { buildModel, f32, i64, type ModelSpec, type NodeSpec } from '../../support/build.ts';
@@ -8,7 +8,7 @@ import { seeded } from '../../support/random.ts';
 
 const zeros = (dims: readonly number[]) => f32(dims, new Float32Array(dims.reduce((all, one) => all * one, 1)));
 
-/** Dims of the weights that are left, after the result was held against the old model with columns of zeros. */
+/** New dims of the weights, after the result was compared with the old model with zeroed columns. */
 async function left(spec: ModelSpec, feeds: Parameters<typeof removal>[2]): Promise<Record<string, string>> {
   const { bytes, sqnr } = await removal(buildModel(spec), { amount: 0.5, roundTo: 1 }, feeds);
   expect(sqnr).toBeGreaterThan(90);
@@ -16,7 +16,7 @@ async function left(spec: ModelSpec, feeds: Parameters<typeof removal>[2]): Prom
   return Object.fromEntries([...graph.initializers.values()].map((one) => [one.name, one.dims.join()]));
 }
 
-/** Attention over four heads of three features, cut as `cut` says into `q`, `k` and `v` with the prefix `p`. */
+/** Attention over four heads of three features, split by `cut` into `q`, `k` and `v` with the prefix `p`. */
 const block = (p: string, from: string, to: string, cut: readonly NodeSpec[]): NodeSpec[] => [
   ...[node('MatMul', [from, `${p}qkv`], `${p}m`), node('Add', [`${p}m`, 'zero'], `${p}all`), ...cut],
   node('Transpose', [`${p}k`], `${p}kt`, { perm: [0, 1, 3, 2] }),
@@ -28,7 +28,7 @@ const block = (p: string, from: string, to: string, cut: readonly NodeSpec[]): N
   node('MatMul', [`${p}flat`, `${p}out`], to),
 ];
 
-test('two blocks of attention that are cut in different ways and share a bias of zeros: both lose whole heads', async () => {
+test('two attention blocks that are split differently and share a zero bias both lose whole heads', async () => {
   const split: NodeSpec[] = [
     { op: 'Split', in: ['aall'], out: ['s0', 's1', 's2'], attributes: { axis: 2 } },
     ...['q', 'k', 'v'].flatMap((one, index) => [
@@ -57,7 +57,7 @@ test('two blocks of attention that are cut in different ways and share a bias of
   expect(found['zero']).toBeUndefined();
 });
 
-test('a bias that a normalization of the residual reads too: the hidden layer loses channels, the normalization none', async () => {
+test('a hidden layer loses channels even if a normalization of the residual shares its bias and keeps all', async () => {
   const spec: ModelSpec = {
     opset: 17,
     inputs: { x: f32(['n', 8]) },
@@ -73,7 +73,7 @@ test('a bias that a normalization of the residual reads too: the hidden layer lo
   expect(found).toMatchObject({ a: '8,4', b: '4,8', one: '8', zero: '8', zero_1: '4' });
 });
 
-test('Conv with groups, Gemm and BatchNormalization that share zeros lose channels each by themselves', async () => {
+test('a grouped Conv, a Gemm and a BatchNormalization that share zeros lose channels independently', async () => {
   const spec: ModelSpec = {
     opset: 13,
     inputs: { x: f32(['n', 3, 5, 5]) },

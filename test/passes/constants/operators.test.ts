@@ -1,4 +1,4 @@
-/** What nodes of constants compute: bit for bit as ONNX Runtime does. */
+/** Nodes of constants are computed with the same bits as in ONNX Runtime. */
 import { describe, expect, test } from '@jest/globals';
 import type { Tensor } from 'onnxruntime-node';
 import { Constants } from '../../../src/passes/constants/compute.ts';
@@ -18,7 +18,7 @@ const bools = (data: readonly number[]): TensorSpec => ({
   data: Uint8Array.from(data),
 });
 
-/** What the node makes of its initializers: by us, and by ONNX Runtime. */
+/** The result of a node on initializers: ours, and that of ONNX Runtime. */
 async function both(one: NodeSpec, initializers: Readonly<Record<string, TensorSpec>>, opset = 17) {
   const spec = {
     opset,
@@ -39,7 +39,7 @@ async function both(one: NodeSpec, initializers: Readonly<Record<string, TensorS
 const WHOLE = new Set(['Shape', 'Size', 'Range', 'Mod']);
 const TESTS = new Set(['Less', 'Equal', 'And', 'Not', 'GreaterOrEqual']);
 
-/** The types of the outputs, which ONNX Runtime wants to be told right. */
+/** The types of the outputs, which ONNX Runtime requires. */
 function typed(outputs: Readonly<Record<string, unknown>>, { op, attributes }: NodeSpec) {
   const to = attributes?.['to'];
   const dtype = TESTS.has(op) ? 'bool' : WHOLE.has(op) || to === 7 ? 'int64' : to === 11 ? 'float64' : 'float32';
@@ -104,7 +104,7 @@ const CASES: readonly (readonly [string, NodeSpec, Record<string, TensorSpec>])[
   ['Range', node('Range', ['a', 'b', 'd']), { a: i64([], [7]), b: i64([], [-4]), d: i64([], [-3]) }],
 ];
 
-describe('bit for bit as ONNX Runtime', () => {
+describe('gives the same bits as ONNX Runtime', () => {
   test.each(CASES)('%s', async (_, one, initializers) => {
     const { ours, theirs, constants } = await both(one, initializers);
     expect(ours.map((tensor) => tensor.name)).toEqual(one.out);
@@ -145,7 +145,7 @@ describe('bit for bit as ONNX Runtime', () => {
       const { ours, theirs, constants } = await both(node(op, ['x', 'axes'], { keepdims: 0 }), initializers, 18);
       const [tensor] = ours;
       const floats = new Float32Array(Uint8Array.from((await tensor?.load()) ?? []).buffer);
-      // ONNX Runtime has an order of its own for middle axes, and for axes with others between them.
+      // ONNX Runtime sums middle axes, and axes with others between them, in its own order.
       const adds = dims.length === 4 ? !['ReduceMax', 'ReduceMin'].includes(op) : /Sum$|Mean$/.test(op);
       const inexact = adds && (dims.length === 4 || dims.join() === '3,30,7');
       expect([op, dims, tensor !== undefined && constants.isExact(tensor)]).toEqual([op, dims, !inexact]);
@@ -156,7 +156,7 @@ describe('bit for bit as ONNX Runtime', () => {
   });
 });
 
-describe('but for the last bits as ONNX Runtime', () => {
+describe('differs from ONNX Runtime only in the last bits', () => {
   const square = weight([6, 6], 5);
   test.each<readonly [string, NodeSpec, Record<string, TensorSpec>]>([
     ['MatMul', node('MatMul', ['a', 'b']), { a: weight([6, 8]), b: weight([8, 5], 2) }],
@@ -216,7 +216,7 @@ describe('but for the last bits as ONNX Runtime', () => {
   });
 });
 
-describe('not computed', () => {
+describe('does not compute', () => {
   test.each<readonly [string, NodeSpec, Record<string, TensorSpec>]>([
     ['a division of integers by 0', node('Div', ['a', 'b']), { a: i64([1], [1]), b: i64([1], [0]) }],
     ['a number beyond the type', node('Cast', ['x'], { to: 6 }), { x: f32([1], [1e20]) }],

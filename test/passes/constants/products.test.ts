@@ -1,4 +1,4 @@
-/** Weights that products of constants make, and constants that become no single weight. */
+/** Weights that are products of constants, and constants that do not become a single weight. */
 import { describe, expect, test } from '@jest/globals';
 import { prune, quantize } from '../../../src/index.node.ts';
 import { buildModel, f32, type ModelSpec, type NodeSpec, type TensorSpec } from '../../support/build.ts';
@@ -13,7 +13,7 @@ const spec = (nodes: NodeSpec[], initializers: Record<string, TensorSpec>, width
   ...{ opset: 17, irVersion: 9, inputs: { x: f32(['n', width]) }, outputs: { y: f32() }, initializers, nodes },
 });
 
-/** `W + 2 · B · A`, as LoRA leaves it. */
+/** `W + 2 · B · A`, as in LoRA. */
 const lora = spec(
   [
     node('MatMul', ['b', 'a'], 'ba'),
@@ -24,7 +24,7 @@ const lora = spec(
   { w: weight([48, 64]), b: weight([48, 4], 2), a: weight([4, 64], 3), s: f32([], [2]) },
 );
 
-/** One weight under two gains, and as it is. */
+/** One weight with two gains, and unscaled. */
 const gains = spec(
   [
     ...[0, 1].flatMap((at) => [node('Mul', ['w', `g${at}`], `v${at}`), node('MatMul', ['x', `v${at}`], `y${at}`)]),
@@ -64,13 +64,13 @@ describe.each<readonly [string, ModelSpec, string[]]>([
   });
 });
 
-test('the sum that LoRA makes is pruned', async () => {
+test('the sum of LoRA is pruned', async () => {
   const { report, model } = await pass(lora, prune({ method: 'l1', amount: 0.5 }));
   expect(report.changes.map((one) => [one.weight, one.zeros])).toEqual([['v', 48 * 32]]);
   expect([...model.graph.initializers.keys()]).toEqual(['v']);
 });
 
-test('what a reciprocal would make large noise of stays float', async () => {
+test('a weight whose noise a reciprocal would amplify stays float', async () => {
   const model = spec(
     [
       node('Sub', ['w', 's'], 'd'),

@@ -1,4 +1,4 @@
-/** Weights that nodes compute from constants are weights like any other. */
+/** Weights that nodes compute from constants are handled like any others. */
 import { describe, expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
 import { inspect, print, prune, quantize } from '../../../src/index.node.ts';
@@ -44,7 +44,7 @@ const weightNorm: ModelSpec = {
   ],
 };
 
-/** The bounds of the slices are dims of an activation, as MultiheadAttention is exported. */
+/** The bounds of the slices are dims of an activation, as in an exported MultiheadAttention. */
 const inProjection: ModelSpec = {
   opset: 17,
   inputs: { x: f32(['n', 5, 32]) },
@@ -78,7 +78,7 @@ const slices = (name: string): NodeSpec[] => [
   node('Unsqueeze', [`${name}c`, 'zero'], `${name}u`),
 ];
 
-/** Gates put in ONNX's order by nodes. */
+/** Gates that nodes reorder to ONNX's order. */
 const gates: ModelSpec = {
   opset: 16,
   inputs: { x: f32([5, 1, 16]) },
@@ -113,13 +113,13 @@ describe.each(['weightNorm', 'inProjection', 'gates'] as const)('%s', (name) => 
     expect((await runModel(bytes, { x }))['y']?.dims).toEqual((await runModel(buildModel(spec), { x }))['y']?.dims);
   });
 
-  test('folded, it computes the same bits', async () => {
+  test('computes the same bits after folding', async () => {
     const { bytes, model } = await pass(spec, fold({ rules: ['computed'] }));
-    // Optimized, as an LSTM multiplies in another order where its weights are no constants.
+    // Optimized, because an LSTM multiplies in another order if its weights are not constant.
     const [before, after] = [await runModel(buildModel(spec), { x }, 'all'), await runModel(bytes, { x }, 'all')];
     expect(after['y']?.data).toEqual(before['y']?.data);
     const ops = model.graph.nodes.map((one) => one.opType);
-    // What hangs on the dims of an activation is not a constant for everybody.
+    // Values that depend on dims of an activation are not constant.
     expect(ops.length).toBe(name === 'inProjection' ? 12 : 1);
   });
 });
@@ -128,7 +128,7 @@ async function weightBytesOf(model: Awaited<ReturnType<typeof modelOf>>): Promis
   return [...model.graph.initializers.values()].reduce((sum, one) => sum + one.byteLength, 0);
 }
 
-describe('stay as they are', () => {
+describe('do not change for', () => {
   const matmul = (nodes: NodeSpec[], initializers: Record<string, TensorSpec>): ModelSpec => ({
     ...{ opset: 17, inputs: { x: f32(['n', 16]) }, outputs: { y: f32() }, initializers },
     nodes: [...nodes, node('MatMul', ['x', 'w'], 'y')],
@@ -216,7 +216,7 @@ describe('standardized weights', () => {
     expect((await runModel(bytes, { x }))['y']?.dims).toEqual([1, 12, 4, 4]);
   });
 
-  test('inspect names what reads them in the end', async () => {
+  test('inspect names the operators that finally read them', async () => {
     const { weights } = await inspect(await modelOf(normalized));
     expect(weights.find((one) => one.name === 'v')).toMatchObject({ role: 'weight', opTypes: ['Conv'] });
     const parts = await inspect(await modelOf(inProjection));
@@ -224,7 +224,7 @@ describe('standardized weights', () => {
   });
 });
 
-test('a sum of sums without end is not computed', async () => {
+test('an endless chain of sums is not computed', async () => {
   const depth = 60;
   const doubled = Array.from({ length: depth }, (_, at) => node('Add', [`s${at}`, `s${at}`], `s${at + 1}`));
   const spec: ModelSpec = {
@@ -236,7 +236,7 @@ test('a sum of sums without end is not computed', async () => {
   expect(report.changes).toEqual([]);
 });
 
-test('a large slice of rows is read from where it lies', async () => {
+test('a large slice of rows is read directly from the file', async () => {
   const rows = weight([64, 16]);
   const spec: ModelSpec = {
     ...{ opset: 17, inputs: { x: f32(['n', 16]) }, outputs: { y: f32() } },
@@ -251,7 +251,7 @@ test('a large slice of rows is read from where it lies', async () => {
   expect(new Float32Array(bytes.buffer)).toEqual((rows.data as Float32Array).slice(512, 768));
 });
 
-test('a part of a weight that both branches of an If take is one weight', async () => {
+test('a slice of a weight that both branches of an If read is one weight', async () => {
   const branch = (name: string): GraphSpec => ({
     outputs: { [name]: f32() },
     nodes: [
@@ -275,7 +275,7 @@ test('a part of a weight that both branches of an If take is one weight', async 
     [1, 16, 4],
   ]);
   expect(branches.map((one) => one.nodes.map(({ opType }) => opType))).toEqual([['LSTM'], ['LSTM']]);
-  // Of each weight the integers and a scale for each row, once.
+  // For each weight, integers and a scale per row are stored once.
   expect(report.changes.map(({ weight: name, after }) => [name, after])).toEqual([
     ['v', 256 + 64],
     ['r', 64 + 64],

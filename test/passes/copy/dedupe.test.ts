@@ -36,14 +36,14 @@ const model = (
 });
 const x = feed([2, 8], randomFloats([2, 8], 5));
 
-/** What is left of the model, and how many bytes went. */
+/** The deduplicated model, and the bytes saved. */
 async function deduped(spec: ModelSpec, feeds: Record<string, Tensor> = { x }) {
   const { model: after, bytes, report } = await pass(spec, dedupe());
   expect(await runModel(bytes, feeds)).toEqual(await runModel(buildModel(spec), feeds));
   return { report, text: print(after), gone: report.facts?.[0], model: after };
 }
 
-test('initializers and Constant nodes', async () => {
+test('merges initializers and Constant nodes', async () => {
   const nodes = [
     made('b', weight([8, 8])),
     node('MatMul', ['x', 'a'], 'h'),
@@ -60,7 +60,7 @@ test('initializers and Constant nodes', async () => {
   expect(text).not.toContain('Constant');
 });
 
-test('two branches of an If, and a Constant behind what reads it then', async () => {
+test('merges tensors of two branches of an If, and moves a Constant before its new readers', async () => {
   const branch = (name: string): GraphSpec => ({
     outputs: { [`${name}y`]: f32() },
     initializers: { [`${name}w`]: weight([8, 8]) },
@@ -79,7 +79,7 @@ test('two branches of an If, and a Constant behind what reads it then', async ()
   }
 });
 
-describe('stays', () => {
+describe('does not change', () => {
   const pair = [node('MatMul', ['x', 'a'], 'h'), node('MatMul', ['h', 'b'], 'y')];
   const sixteen = (fill: number): TensorSpec => f32([16], new Array(16).fill(fill));
   const trained = model(

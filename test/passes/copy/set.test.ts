@@ -1,4 +1,4 @@
-/** Inputs become constants, and branches that are dead then go. */
+/** Inputs become constants, and dead branches are removed. */
 import { describe, expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
 import { type InputValue, setInputs } from '../../../src/index.node.ts';
@@ -18,7 +18,7 @@ const node = (
   ...{ op, in: inputs, out: [out], attributes },
 });
 
-/** A branch with names that the other one has too, and an If inside it. */
+/** A branch with the same names as the other one, and a nested If. */
 function branch(name: string, seed: number): GraphSpec {
   const inner = (op: string): GraphSpec => ({ outputs: { o: f32() }, nodes: [node(op, ['h'], 'o')] });
   return {
@@ -33,7 +33,7 @@ function branch(name: string, seed: number): GraphSpec {
   };
 }
 
-/** A branch of an If that stays: it has the names of the others too. */
+/** A branch of an If that remains, with the same names. */
 const other = (name: string, seed: number): GraphSpec => ({
   outputs: { [name]: f32() },
   initializers: { w: weight([8, 8], seed) },
@@ -61,7 +61,7 @@ const twoRates: ModelSpec = {
   ],
 };
 
-test.each([16000, 8000])('sr=%s takes the branches of it, nested ones too', async (sr) => {
+test.each([16000, 8000])('sr=%s keeps only its branches, also nested ones', async (sr) => {
   const { model, bytes, report } = await pass(twoRates, setInputs({ sr }));
   expect(model.graph.inputs.map((one) => one.name)).toEqual(['x', 'c']);
   expect(model.graphs()).toHaveLength(3);
@@ -82,7 +82,7 @@ test.each([16000, 8000])('sr=%s takes the branches of it, nested ones too', asyn
     '2 Ifs replaced by the branch that is taken',
     '3 unused nodes removed',
   ]);
-  // The weight of the branch has a name of its own: that of the branch that stays is another one.
+  // The weight of the branch is renamed, because a remaining branch has the same name.
   expect([...model.graph.initializers.keys()]).toEqual(['w_1']);
 });
 
@@ -122,7 +122,7 @@ describe('values', () => {
     });
   });
 
-  test('as texts', () => {
+  test('can be given as text', () => {
     expect({ ...readInputValues(['sr=16000', 'a=b=[[1, 0.5]]', 'big=9223372036854775807', 'yes=true']) }).toEqual({
       ...{ sr: 16000, 'a=b': [[1, 0.5]], big: 9223372036854775807n, yes: true },
     });

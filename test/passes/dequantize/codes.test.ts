@@ -1,4 +1,4 @@
-/** Codes of a few bits that other tools wrote, given back as floats: what ONNX Runtime computes is the same. */
+/** Low-bit codes written by other tools are restored to float, and ONNX Runtime computes the same. */
 import { expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
 import { dequantize } from '../../../src/index.node.ts';
@@ -62,7 +62,7 @@ test.each<[string, Blocks]>([
   await same(blocksModel(form), { ids: new Tensor('int64', BigInt64Array.of(2n, 0n, 1n, 2n), [4]) }, ['Gather']);
 });
 
-test('a table that MatMulNBits multiplies by too, with a Reshape before its rows are looked up, stays one', async () => {
+test('a table that a MatMulNBits also reads, and a Gather after a Reshape, stays a single tensor', async () => {
   const ids = new Tensor('int64', BigInt64Array.of(2n, 0n, 4n), [3]);
   const nodes = ['Gather', 'Tanh', 'Transpose', 'MatMul'];
   await same(tiedModel(), { ids }, nodes);
@@ -82,7 +82,7 @@ test.each([
       : f([2, rows, columns / block], someScales((2 * rows * columns) / block));
   const zeros = (rows: number, columns: number) =>
     u8([2, rows, columns / block / 2], someBytes((rows * columns) / block, 3));
-  // QMoE of the CPU normalizes whether told to or not; MoE does as it is told.
+  // QMoE on the CPU always normalizes; MoE follows its attribute.
   const attributes = {
     k: 1,
     normalize_routing_weights: 1,

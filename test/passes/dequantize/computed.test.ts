@@ -1,4 +1,4 @@
-/** Codes that nodes take out of bytes when a model is loaded. */
+/** Codes that nodes unpack from bytes when a model is loaded. */
 import { expect, test } from '@jest/globals';
 import { dequantize } from '../../../src/index.node.ts';
 import { buildModel, f32, i64, type ModelSpec, type NodeSpec, type TensorSpec, value } from '../../support/build.ts';
@@ -102,7 +102,7 @@ test.each([
   expect(sqnr(await runModel(bytes, feeds), await runModel(buildModel(spec), feeds))).toBeGreaterThan(least);
 });
 
-test('integers that are no weights are left: a mask that is cast', async () => {
+test('does not change integers that are not weights, such as a mask that is cast', async () => {
   const spec: ModelSpec = {
     ...{ opset: 13, inputs: { x: f32(['M', 4]) }, outputs: { y: value('float32') } },
     nodes: [

@@ -1,4 +1,4 @@
-/** Operators on integers as ONNX Runtime's quantizers write them, and activations that are rounded. */
+/** Integer operators as ONNX Runtime's quantizers write them, and rounded activations. */
 import { describe, expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
 import { dequantize, quantize } from '../../../src/index.node.ts';
@@ -30,7 +30,9 @@ const int32 = (dims: readonly number[], data: readonly number[]): TensorSpec => 
 const zero = (one: number): TensorSpec => ({ dtype: 'uint8', dims: [], data: Uint8Array.of(one) });
 const scale = (one: number): TensorSpec => f32([], [one]);
 
-/** What all cases have: steps of activations (`s`, `z`), of ones that begin at 0 (`r`, `o`), and of weights. */
+/**
+ * Tensors of all cases: scale and zero point of activations (`s`, `z`), of those from 0 (`r`, `o`), and of weights.
+ */
 const COMMON: Readonly<Record<string, TensorSpec>> = {
   ...{ s: scale(0.02), z: zero(128), r: scale(0.03), o: zero(0), ws: scale(0.01) },
   wz: { dtype: 'int8', dims: [], data: Int8Array.of(0) },
@@ -190,7 +192,7 @@ test.each<[string, readonly NodeSpec[], readonly string[]]>([
   expect(sqnr(await runModel(bytes, feeds), await runModel(buildModel(spec), feeds))).toBeGreaterThan(25);
 });
 
-describe('a Relu that a quantizer took out', () => {
+describe('a Relu that a quantizer removed', () => {
   const conv: NodeSpec = { op: 'Conv', in: ['x', 'k'], out: ['c'] };
   const pair = (steps: readonly [string, string], behind: string, output: string): NodeSpec[] => [
     { op: 'QuantizeLinear', in: [behind, ...steps], out: ['p'] },
@@ -226,8 +228,8 @@ describe('a Relu that a quantizer took out', () => {
   });
 });
 
-describe('what stays', () => {
-  test('integers that the model gives out, behind a float operator', async () => {
+describe('does not change', () => {
+  test('integers that are model outputs, after a float operator', async () => {
     const spec: ModelSpec = {
       ...between([]),
       outputs: { p: value('uint8'), y: f32() },
@@ -239,7 +241,7 @@ describe('what stays', () => {
     expect(p?.type).toBe('uint8');
   });
 
-  test('integers that a caller gives are made real once', async () => {
+  test('integer inputs, which are dequantized once', async () => {
     const spec: ModelSpec = {
       ...between([], { w: int8([6, 5]) }),
       inputs: { q: value('uint8', [4, 6]) },

@@ -1,4 +1,4 @@
-/** What we write, and what is given back for it. */
+/** The forms that quantize writes are restored to float. */
 import { describe, expect, test } from '@jest/globals';
 import { dequantize, type Model, print, quantize } from '../../../src/index.node.ts';
 import { findStored } from '../../../src/schemes/chains.ts';
@@ -33,7 +33,7 @@ describe.each(FORMS.map((form) => [form.name, form] as const))('%s', (_, { spec,
     );
     if (float === undefined || quantized === undefined || back === undefined) throw new Error('not run');
     expect(sqnr(float, back)).toBeGreaterThan(35);
-    // With float activations nothing but the order of sums differs.
+    // With float activations, only the order of sums differs.
     expect(sqnr(quantized, back)).toBeGreaterThan(options.weightsOnly ? 110 : 30);
   });
 });
@@ -58,7 +58,7 @@ test.each(FORMS.map((form) => [form.name, form] as const))(
 
 const floatNamed = (model: Model, name: string) => model.graph.initializers.get(name);
 
-test('the whole of a model: nodes, names and types are those of the float one', async () => {
+test('restores the nodes, names and types of a whole float model', async () => {
   const spec = FORMS.find((one) => one.name === 'MatMul')?.spec;
   if (spec === undefined) throw new Error('no form');
   for (const options of [{}, { format: 'qoperator' }, { weightsOnly: true }, { dtype: 'uint8' }] as const) {

@@ -1,7 +1,7 @@
 import type { Model } from '../../../src/index.node.ts';
 import { isFloat } from '../../../src/ir/dtype.ts';
 
-/** What of a model has to do with integers that stand for real numbers: operators, and initializers that are read. */
+/** The parts of a model that handle integers representing real numbers: operators, and initializers that are read. */
 export function integerTypes(model: Model): string[] {
   const nodes = [...model.nodes()].flatMap(({ node }) =>
     /Quantize|QLinear|Integer|NBits|Bnb4|QGemm|QMoE/.test(node.opType) ? [node.opType] : [],

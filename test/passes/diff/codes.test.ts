@@ -1,4 +1,4 @@
-/** A float model and one whose weights are codes of a few bits, as ONNX Runtime's quantizers name them. */
+/** A float model, and one with low-bit weights named as by ONNX Runtime's quantizers. */
 import { expect, test } from '@jest/globals';
 import { diff } from '../../../src/index.node.ts';
 import { codeInputs, codesAt } from '../../../src/schemes/contrib.ts';
@@ -6,7 +6,7 @@ import { f32, type ModelSpec } from '../../support/build.ts';
 import { blocksModel, bnb4Model, nbitsModel } from '../../support/codes.ts';
 import { modelOf } from '../../support/model.ts';
 
-/** Noise that leaves some 40 dB. */
+/** Noise at about 40 dB. */
 const noisy = (values: Iterable<number>): number[] => [...values].map((one, at) => one * (at % 2 ? 1.01 : 0.99));
 
 test.each<[string, ModelSpec, string, string, string]>([
@@ -18,7 +18,7 @@ test.each<[string, ModelSpec, string, string, string]>([
     blocksModel({ dtype: 'uint8', bits: 4, dims: [5, 64], block: 32 }),
     ...['table', 'table_Q4', 'uint4 in blocks of 32'],
   ] as [string, ModelSpec, string, string, string],
-])('%s: the SQNR of each weight', async (_, spec, name, stored, scheme) => {
+])('%s: gives the SQNR of each weight', async (_, spec, name, stored, scheme) => {
   const few = await modelOf(spec);
   const [node] = few.graph.nodes.filter((one) => codeInputs(one).length > 0);
   const [index = 0] = node === undefined ? [] : codeInputs(node);

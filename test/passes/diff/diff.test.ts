@@ -44,7 +44,7 @@ const weightsOf = (found: ModelDiff) =>
     ...(form === undefined ? [] : [form]),
   ]);
 
-/** `10·log10(Σw² / Σ(w − w')²)`, as its definition says. */
+/** `10·log10(Σw² / Σ(w − w')²)`, by definition. */
 function sqnr(before: ArrayLike<number>, now: ArrayLike<number>): number {
   let [signal, noise] = [0, 0];
   for (let index = 0; index < before.length; index++) {
@@ -55,14 +55,14 @@ function sqnr(before: ArrayLike<number>, now: ArrayLike<number>): number {
   return 10 * Math.log10(signal / noise);
 }
 
-test('nothing between a model and itself', async () => {
+test('finds no difference between a model and itself', async () => {
   const found = await between(SPEC, SPEC);
   expect(found).toMatchObject(NOTHING);
   expect(found.nodes).toEqual({ same: 3, changed: [], removed: [], added: [] });
   expect(found.weights).toEqual({ same: 3, changed: [] });
 });
 
-test('pruned weights: how far they moved, and how many are zero', async () => {
+test('gives the changes and the zeros of pruned weights', async () => {
   const found = await between(SPEC, await passed(prune({ method: 'l1', amount: 0.5 })));
   expect(found).toMatchObject({ same: false, operators: [], header: [], nodes: { same: 3, changed: [] } });
   expect(weightsOf(found)).toEqual([
@@ -108,7 +108,7 @@ describe('quantized weights are recognised, in either order of the models', () =
     );
   });
 
-  test('the figure is that of (q − zero point) · scale', async () => {
+  test('computes the SQNR of (q − zero point) · scale', async () => {
     const bytes = await passed(quantize({ minElements: 0, dtype: 'uint8' }));
     const model = await modelOf(bytes);
     const load = async (name: string): Promise<Uint8Array> =>
@@ -122,7 +122,7 @@ describe('quantized weights are recognised, in either order of the models', () =
     expect(change?.values?.sqnr).toBeCloseTo(sqnr(ramp(24, 2), real), 9);
   });
 
-  test('a square weight of a Gemm, which is stored turned over', async () => {
+  test('recognizes a square weight of a Gemm that is stored transposed', async () => {
     const square: ModelSpec = {
       ...SPEC,
       outputs: { y: f32(['n', 8]) },
@@ -133,7 +133,7 @@ describe('quantized weights are recognised, in either order of the models', () =
     expect(found.weights.changed[0]?.values?.sqnr).toBeGreaterThan(35);
   });
 
-  test('Conv, an embedding and batches of matrices', async () => {
+  test('recognizes weights of Conv, embeddings and batches of matrices', async () => {
     const spec: ModelSpec = {
       opset: 17,
       inputs: { x: f32([1, 2, 5, 5]), ids: value('int64', ['n']), m: f32([2, 3, 4]) },
@@ -158,7 +158,7 @@ describe('quantized weights are recognised, in either order of the models', () =
     for (const { values } of found.weights.changed) expect(values?.sqnr).toBeGreaterThan(35);
   });
 
-  test('a weight that a body captures, stored as integers inside it', async () => {
+  test('recognizes a captured weight that is stored as integers in the body', async () => {
     const spec: ModelSpec = {
       opset: 17,
       inputs: { c: value('bool', []), x: f32([2, 8]) },
@@ -179,7 +179,7 @@ describe('quantized weights are recognised, in either order of the models', () =
     expect(found.weights.changed[0]?.values?.sqnr).toBeGreaterThan(35);
   });
 
-  test('four bits in blocks, as DequantizeLinear of opset 21 has them', async () => {
+  test('recognizes four bits in blocks, as in DequantizeLinear of opset 21', async () => {
     const nodes: NodeSpec[] = [
       {
         ...{ op: 'DequantizeLinear', in: ['w_quantized', 'w_scale', 'w_zero_point'], out: ['real'] },
@@ -222,7 +222,7 @@ describe('nodes', () => {
   const changed = (nodes: NodeSpec[]): Promise<ModelDiff> => between(SPEC, { ...SPEC, nodes });
   const [first, second, third] = SPEC.nodes as [NodeSpec, NodeSpec, NodeSpec];
 
-  test('an attribute that changed, came, and went', async () => {
+  test('with attributes that were changed, added and removed', async () => {
     const found = await changed([
       { ...first, attributes: { transB: 1, beta: float(2) } },
       { ...second, attributes: { alpha: float(0.2) } },
@@ -244,7 +244,7 @@ describe('nodes', () => {
     expect(found).toMatchObject({ same: false, operators: [], weights: { same: 3, changed: [] } });
   });
 
-  test('one that came between two others', async () => {
+  test('that were inserted between two others', async () => {
     const found = await changed([first, second, { op: 'Neg', in: ['r'], out: ['n'] }, { ...third, in: ['n', 'v'] }]);
     expect(found.operators).toEqual([{ opType: 'Neg', before: 0, after: 1 }]);
     expect(found.nodes.added).toEqual([{ graph: '', name: '', opType: 'Neg', inputs: ['r'], outputs: ['n'] }]);
@@ -253,7 +253,7 @@ describe('nodes', () => {
     ]);
   });
 
-  test('another operator under the same name', async () => {
+  test('with another operator under the same name', async () => {
     const found = await changed([
       { op: 'MatMul', in: ['x', 'w2'], out: ['g'], name: 'first' },
       { ...second, in: ['g'] },
@@ -262,7 +262,7 @@ describe('nodes', () => {
     expect(found.nodes.changed[0]?.changes[0]).toEqual({ what: 'operator', before: 'Gemm', after: 'MatMul' });
   });
 
-  test('a model exported anew under other names is the same but for the names', async () => {
+  test('of a model exported with other names differ only in the names', async () => {
     const renamed: ModelSpec = {
       ...SPEC,
       inputs: { input: f32(['n', 8]) },
@@ -333,7 +333,7 @@ describe('weights', () => {
     initializers: { ...SPEC.initializers, ...initializers },
   });
 
-  test('that came, went, changed their type or shape', async () => {
+  test('that were added, removed, or changed in type or shape', async () => {
     const halves = Uint16Array.from({ length: 24 }, () => 0x3800);
     const found = await between(
       with_({ gone: f32([2], [1, 2]), flat: f32([4], [1, 2, 3, 4]), turned: f32([2, 3], [1, 2, 3, 4, 5, 6]) }),
@@ -366,7 +366,7 @@ describe('weights', () => {
     expect(found.weights.changed[0]?.values).toMatchObject({ changed: 4, nonFinite: 3, maxAbs: 0.5 });
   });
 
-  test('of several chunks, the difference in the last one', async () => {
+  test('of several chunks with a difference in the last one', async () => {
     const data = ramp(700_001);
     const other = data.slice();
     other[700_000] = 9;
@@ -387,13 +387,13 @@ describe('weights', () => {
     expect(weightsOf(await between(spec(ramp(24)), spec(ramp(24, 2))))).toEqual([
       ['v', 'changed', 'float32', 'float32'],
     ]);
-    // An initializer that has become a Constant node is the same weight.
+    // An initializer that became a Constant node is the same weight.
     const moved = await between(SPEC, spec(ramp(24, 2)));
     expect(moved).toMatchObject({ weights: { same: 3, changed: [] }, nodes: { same: 3 } });
   });
 });
 
-test('the header, inputs and outputs', async () => {
+test('compares the header, inputs and outputs', async () => {
   const body = field(5, tensorBytes('w', 1, [1], field(9, new Uint8Array(4))));
   const entry = (key: string, text: string): Uint8Array => field(14, field(1, key), field(2, text));
   const before = concat(modelBytes(body), field(2, 'maker'), entry('a', '1'), entry('b', '2'), field(6, 'old'));
@@ -447,7 +447,7 @@ test('models with the names of Object’s own members, and a cycle', async () =>
   expect(found.nodes.same).toBe(3);
 });
 
-test('twenty thousand nodes are compared in a moment', async () => {
+test('compares twenty thousand nodes quickly', async () => {
   const chain = (prefix: string): ModelSpec => ({
     opset: 17,
     inputs: { [`${prefix}0`]: f32([1]) },

@@ -12,19 +12,19 @@ function chunks(...values: readonly number[]): Reals {
   };
 }
 
-test('both are counted in the bins of the first; what lies beyond goes to the ends', async () => {
+test('counts both weights in the bins of the first, and elements beyond them in the outer bins', async () => {
   const found = await histogramPair(chunks(0, 1, 2, 3, 4, 4, 2), chunks(-9, 0.5, 2, 2, 3.5, 4, 9), 4);
   expect(found).toEqual({ min: 0, max: 4, before: [1, 1, 2, 3], after: [2, 0, 2, 3] });
 });
 
-test('elements that are not finite are in no bin', async () => {
+test('counts no elements that are not finite', async () => {
   const found = await histogramPair(chunks(0, Number.NaN, 8), chunks(Number.POSITIVE_INFINITY, 1, 7), 2);
   expect(found).toEqual({ min: 0, max: 8, before: [1, 1], after: [1, 1] });
   expect(await histogramPair(chunks(Number.NaN), chunks(1), 2)).toBeUndefined();
   expect(await histogramPair(chunks(), chunks(), 2)).toBeUndefined();
 });
 
-test('a weight of one number has bins to both sides of it', async () => {
+test('puts the bins on both sides of a weight with a single value', async () => {
   expect(await histogramPair(chunks(0, 0), chunks(0, 1), 4)).toEqual({
     ...{ min: -1, max: 1 },
     ...{ before: [0, 0, 2, 0], after: [0, 0, 1, 1] },
@@ -33,7 +33,7 @@ test('a weight of one number has bins to both sides of it', async () => {
   expect(six).toEqual({ min: -9, max: -3, before: [0, 1, 0], after: [0, 1, 0] });
 });
 
-test('of a large weight a sample is compared, of a small one all; that weights are the same is told by all of it', async () => {
+test('compares a sample of a large weight and all of a small one, but tests equality on all elements', async () => {
   const count = 65_536;
   const values = Float32Array.from({ length: count }, (_, at) => Math.sin(at));
   const spec = (factor: number, last: number): ModelSpec => ({

@@ -8,7 +8,7 @@ import { weightFloats } from '../../support/model.ts';
 
 type Dims = readonly [outputs: number, perGroup: number, kernel: number, groups?: number];
 
-/** Rows of layer `at`: their weights times `factor`, their bias `bias`. */
+/** Rows of layer `at` get weights times `factor`, and the bias `bias`. */
 interface Dead {
   readonly at: number;
   readonly rows: readonly number[];
@@ -16,7 +16,7 @@ interface Dead {
   readonly bias: number;
 }
 
-/** Conv after Conv with a Relu between. */
+/** A chain of Conv and Relu. */
 function chain(layers: readonly Dims[], dead: readonly Dead[]): Uint8Array {
   const initializers: Record<string, TensorSpec> = {};
   const nodes: NodeSpec[] = [];
@@ -63,7 +63,7 @@ const DEPTHWISE: readonly Dims[] = [
   [6, 8, 1],
 ];
 
-/** Without the bound these fell to between 0 and 26 dB. */
+/** Without the bound these had 0 to 26 dB. */
 const CASES: readonly (readonly [string, readonly Dims[], readonly Dead[]])[] = [
   ['a dead channel', TWO, [{ at: 0, rows: [0], factor: 1e-6, bias: 3 }]],
   ['a nearly dead one', TWO, [{ at: 0, rows: [0], factor: 1e-3, bias: 3 }]],
@@ -96,12 +96,12 @@ test.each([
   const ranges = new Map([['r0', peaks === undefined ? range : { ...range, channelPeaks: peaks }]]);
   await transform(model, equalize({ ranges }));
   const bias = await weightFloats(model, 'b0_equalized');
-  // Both had 3 and would get 3,000: they may grow by as much as they are below the largest.
+  // Both were 3 and would become 3,000: they may grow up to the largest.
   expect(bias[0]).toBeCloseTo(expected[0], 3);
   expect(bias[4]).toBeCloseTo(expected[1], 3);
 });
 
-test('a channel that is never there is not scaled up', async () => {
+test('does not scale up a channel that is always zero', async () => {
   const model = await readModel(chain(TWO, [{ at: 0, rows: [0], factor: 1e-3, bias: 0.5 }]));
   const ranges = new Map([['r0', { ...range, channelPeaks: [0, ...Array<number>(7).fill(1)] }]]);
   await transform(model, equalize({ ranges }));

@@ -75,7 +75,7 @@ async function extremes(model: Awaited<ReturnType<typeof readModel>>, name: stri
   return result;
 }
 
-test('a chain of three is what numpy makes of it', async () => {
+test('equalizes a chain of three like numpy', async () => {
   interface LayerOf {
     readonly dims: number[];
     readonly weight: number[];
@@ -196,7 +196,7 @@ const PAIRS: readonly (readonly [name: string, pairs: number, bytes: () => Uint8
   ],
 ];
 
-test.each(PAIRS)('%s: other weights, the same outputs', async (_, pairs, bytes, shape) => {
+test.each(PAIRS)('%s: changes weights, not outputs', async (_, pairs, bytes, shape) => {
   const before = bytes();
   const { notes, bytes: after, model } = await equalized(before);
   expect(notes).toEqual([`${pairs} ${pairs === 1 ? 'pair' : 'pairs'} of layers equalized`]);
@@ -212,7 +212,7 @@ test.each(PAIRS)('%s: other weights, the same outputs', async (_, pairs, bytes, 
   expect(sqnr(await runModel(before, { x }), await runModel(after, { x }))).toBeGreaterThan(110);
 });
 
-test('afterwards both sides of a channel have the same largest weight', async () => {
+test('gives both sides of a channel the same largest weight', async () => {
   const [, , bytes] = PAIRS[0] as (typeof PAIRS)[number];
   const { model } = await equalized(bytes());
   const { rows } = await extremes(model, 'v_equalized');
@@ -220,7 +220,7 @@ test('afterwards both sides of a channel have the same largest weight', async ()
   for (const [at, one] of rows.entries()) expect(one / (columns[at] as number)).toBeCloseTo(1, 3);
 });
 
-describe('stays as it is', () => {
+describe('does not change', () => {
   const chain = (...middle: NodeSpec[]): NodeSpec[] => [
     op('Conv', ['x', 'v'], 'c'),
     ...middle,
@@ -268,7 +268,7 @@ function f32Output() {
   return value('float32', ['a', 'b', 'c', 'd']);
 }
 
-test.each(['digits-cnn', 'digits-mlp'])('%s computes the same', async (name) => {
+test.each(['digits-cnn', 'digits-mlp'])('%s computes the same after equalization', async (name) => {
   const path = fixture(`${name}.onnx`);
   const { model, bytes, notes } = await equalized(path);
   await model.close();

@@ -50,7 +50,7 @@ function casts(graph: Graph): string[] {
     .map((node) => `${node.inputs[0]}>${node.outputs[0]}:${intAttribute(node, 'to', 0) === HALF ? 16 : 32}`);
 }
 
-/** Whether every node comes behind what it reads, and no Cast to a float reads one. */
+/** Whether every node follows its inputs, and no Cast to float reads another one. */
 function isWellFormed(graph: Graph): boolean {
   const known = new Set([...graph.inputs.map((one) => one.name), ...graph.initializers.keys(), '']);
   return graph.nodes.every((node) => {
@@ -76,7 +76,7 @@ async function expectClose(
 
 const float16Nodes = ({ report }: Made): number => (report.facts?.[0]?.kind === 'float16' ? report.facts[0].nodes : 0);
 
-test('weights, activations and what lies between are float16; inputs and outputs keep names and types', async () => {
+test('weights and activations are float16; inputs and outputs keep names and types', async () => {
   const bytes = net([n('MatMul', ['x', 'w'], 'm'), n('Relu', ['m'], 'r'), n('MatMul', ['r', 'w'], 'y')], {
     initializers: { w: W },
     valueInfo: { m: f32([2, 4]) },
@@ -93,14 +93,14 @@ test('weights, activations and what lies between are float16; inputs and outputs
   await expectClose(bytes, made);
 });
 
-test('io: float16', async () => {
+test('inputs and outputs are float16 with io', async () => {
   const bytes = net([n('MatMul', ['x', 'w'], 'y')], { initializers: { w: W } });
   const { model } = await computed(bytes, { io: 'float16' });
   expect(casts(model.graph)).toEqual([]);
   expect([model.graph.inputs[0]?.dtype, model.graph.outputs[0]?.dtype]).toEqual(['float16', 'float16']);
 });
 
-test('one Cast serves all that read a value in the other type', async () => {
+test('one Cast serves all readers of a value in the other type', async () => {
   const nodes = [
     n('MatMul', ['x', 'w'], 'm'),
     n('ReduceSum', ['m'], 'a', { keepdims: 0 }),
@@ -112,7 +112,7 @@ test('one Cast serves all that read a value in the other type', async () => {
   expect(made.report.notes).toContain('2 nodes stay float32: a sum of many values (a, b)');
 });
 
-test('a layer normalization that is written out stays float32 from its sums to its quotient', async () => {
+test('a written-out layer normalization stays float32 from its sums to its quotient', async () => {
   const nodes = [
     n('MatMul', ['x', 'w'], 'm'),
     n('ReduceMean', ['m'], 'mean', { axes: [-1] }),
@@ -137,7 +137,7 @@ test('a layer normalization that is written out stays float32 from its sums to i
   await expectClose(bytes, made);
 });
 
-test('a root of a sum with an epsilon that float16 has not', async () => {
+test('the root of a sum with an epsilon below float16 stays float32', async () => {
   const nodes = [
     n('MatMul', ['x', 'w'], 'm'),
     n('Abs', ['m'], 'a'),
@@ -152,7 +152,7 @@ test('a root of a sum with an epsilon that float16 has not', async () => {
   await expectClose(bytes, made);
 });
 
-test('masks become the lowest number of float16, and no NaN comes of a row that is masked whole', async () => {
+test('masks become the lowest float16 number, and a fully masked row gives no NaN', async () => {
   const bytes = buildModel({
     opset: 17,
     inputs: { x: f32([2, 4]), mask: i64([1, 4]) },
@@ -187,7 +187,7 @@ test('masks become the lowest number of float16, and no NaN comes of a row that 
   expect(lowest?.slice(2, 4)).toEqual(Uint8Array.of(0xff, 0xfb));
 });
 
-test('positions and what angles are made of stay float32', async () => {
+test('positions and the inputs of angles stay float32', async () => {
   const bytes = buildModel({
     opset: 17,
     inputs: { x: f32([2, 4]), position: i64([2, 1]) },
@@ -206,7 +206,7 @@ test('positions and what angles are made of stay float32', async () => {
   await expectClose(bytes, made, { ...X, position: new Tensor('int64', [4097n, 60001n], [2, 1]) }, 60);
 });
 
-test('a Cast to float32 whose readers compute in float16 makes that; another of the same source where both are read', async () => {
+test('a Cast to float32 becomes one to float16 if its readers compute in it, and is duplicated if both are read', async () => {
   const bytes = buildModel({
     opset: 17,
     inputs: { ids: value('int32', [2, 4]) },
@@ -225,7 +225,7 @@ test('a Cast to float32 whose readers compute in float16 makes that; another of 
   await expectClose(bytes, made, { ids: new Tensor('int32', [1, 2, 3, 4, 5, 6, 7, 8], [2, 4]) });
 });
 
-test('float32 is kept where the schema fixes it: scales of Resize', async () => {
+test('inputs that the schema fixes to float32 keep it: scales of Resize', async () => {
   const bytes = buildModel({
     opset: 13,
     inputs: { x: f32([1, 2, 4, 4]) },
@@ -239,7 +239,7 @@ test('float32 is kept where the schema fixes it: scales of Resize', async () => 
   await expectClose(bytes, made, { x: feed([1, 2, 4, 4], Float32Array.from(thirds(32))) });
 });
 
-test('a constant beyond the range keeps its node in float32, by name', async () => {
+test('a constant beyond the range keeps its node in float32, and the node is named', async () => {
   const bytes = net([n('MatMul', ['x', 'w'], 'm'), n('Div', ['m', 'large'], 'y')], {
     initializers: { w: W, large: f32([4], [70000, 1, 2, 3]) },
   });
@@ -249,7 +249,7 @@ test('a constant beyond the range keeps its node in float32, by name', async () 
   await expectClose(bytes, made);
 });
 
-test('branches and loops: each body has Casts of its own, and reads what lies around', async () => {
+test('bodies of branches and loops have their own Casts, and read outer values', async () => {
   const branch = (out: string, weight: string) => ({
     outputs: { [out]: f32([2, 4]) },
     nodes: [n('MatMul', ['m', weight], out)],
@@ -292,7 +292,7 @@ test('sequences keep float32 elements', async () => {
   await expectClose(bytes, await computed(bytes));
 });
 
-test('functions are written out; integers stay as they are', async () => {
+test('functions are inlined, and integers do not change', async () => {
   const bytes = net(
     [
       { op: 'Linear', domain: 'my', in: ['x'], out: ['l'] },
@@ -353,7 +353,7 @@ test.each<[Float16Options, string]>([
   expect(() => float16(options)).toThrow(fact);
 });
 
-test('few bits for products, float16 for the rest', async () => {
+test('low bits for products can be combined with float16 for the rest', async () => {
   const path = fixture('digits-vit.onnx');
   const model = await readModel(path);
   const four = quantize({ bits: 4, block: 16, form: 'nbits', headBits: 4, others: 'float' });
@@ -371,7 +371,7 @@ test('few bits for products, float16 for the rest', async () => {
   ).toBeGreaterThan(20);
 });
 
-test('a value that a Cast makes of float16 is there for all that read it', async () => {
+test('the result of a Cast from float16 is available to all readers', async () => {
   const nodes = [
     n('Cast', ['h'], 'v', { to: FLOAT }),
     n('MatMul', ['v', 'w'], 'm'),
@@ -385,7 +385,7 @@ test('a value that a Cast makes of float16 is there for all that read it', async
   expect([...(await outputOf(bytes, feeds))].every(Number.isFinite)).toBe(true);
 });
 
-test('io float16: an input with a value of its own keeps its type, an output of a Cast does not', async () => {
+test('with io float16, an input with a default keeps its type, and an output of a Cast does not', async () => {
   const source = net([n('Cast', ['h'], 'c', { to: FLOAT }), n('Add', ['c', 'b'], 'y')], {
     inputs: { h: value('float16', [2, 4]), b: f32([4]) },
     outputs: { y: f32(), c: f32() },
@@ -404,7 +404,7 @@ test('io float16: an input with a value of its own keeps its type, an output of 
   expect([found['y']?.type, found['c']?.type]).toEqual(['float16', 'float16']);
 });
 
-test.each([13, 19, 21])('what DequantizeLinear makes is no whole number: opset %d', async (opset) => {
+test.each([13, 19, 21])('the output of DequantizeLinear does not count as integer: opset %d', async (opset) => {
   const nodes = [
     n('DequantizeLinear', ['q', 'scale'], 'd'),
     n('Add', ['d', 'd'], 'a'),
@@ -422,7 +422,7 @@ test.each([13, 19, 21])('what DequantizeLinear makes is no whole number: opset %
   ).toBeGreaterThan(50);
 });
 
-test('a row of thousands of nodes that all could grow', async () => {
+test('handles a chain of thousands of nodes that could all overflow', async () => {
   const nodes = Array.from({ length: 6000 }, (_, at) => [
     n('Exp', [at === 0 ? 'x' : `e${at - 1}`], `e${at}`),
     n('Log', [`e${at}`], at === 5999 ? 'y' : `l${at}`),
@@ -431,9 +431,9 @@ test('a row of thousands of nodes that all could grow', async () => {
   expect(report.notes.join()).toContain('stay');
 });
 
-test('the first product stays float32 where it has few weights', async () => {
+test('the first product stays float32 if it has few weights', async () => {
   const nodes = [n('Reshape', ['x', 'shape'], 'r'), n('MatMul', ['r', 'v'], 'a'), n('MatMul', ['a', 'w'], 'y')];
-  // Sums of large numbers that nearly cancel, as those of pixels or decibels that nobody made of size 1.
+  // Sums of large numbers that nearly cancel, like those of unnormalized pixels or decibels.
   const v = thirds(128).map((one, at) => (at % 2 === 0 ? 1 : -1) * (10 + one / 100));
   const initializers = { shape: i64([2], [2, 4]), v: f32([4, 32], v), w: f32([32, 512], thirds(16384)) };
   const bytes = net(nodes, { initializers, inputs: { x: f32([8]) } });
@@ -472,7 +472,7 @@ test('a spectrum in decibels stays float32, from its transform to the logarithm'
   await expectClose(bytes, made, { x: feed([1, 1, 8], Float32Array.from(thirds(8, 1000))) });
 });
 
-test('a spectrum stays float32 where a logarithm is near it, though another one is far behind', async () => {
+test('a spectrum stays float32 if a logarithm is near, even if another one is far away', async () => {
   const hops = Array.from({ length: 10 }, (_, at) => n('Relu', [at === 0 ? 'm' : `r${at - 1}`], `r${at}`));
   const nodes = [
     n('Conv', ['x', 'cosines'], 'c'),
@@ -489,7 +489,7 @@ test('a spectrum stays float32 where a logarithm is near it, though another one 
   expect(half).toEqual(['far>far_float16:16', 'near>near_float16:16']);
 });
 
-test('what is said of a constant is said once; one read in both types is a copy where it is small', async () => {
+test('a constant is reported once; a small one that is read in both types is copied', async () => {
   const nodes = [n('MatMul', ['x', 'w'], 'm'), n('Div', ['m', 'large'], 'd'), n('MatMul', ['d', 'u'], 'y')];
   const large = Array.from({ length: 128 }, (_, at) => 70000 + at);
   const initializers = { w: f32([4, 128], thirds(512)), large: f32([128], large), u: f32([128, 4], thirds(512)) };
@@ -508,7 +508,7 @@ test('what is said of a constant is said once; one read in both types is a copy 
   expect([await names(5), await names(4)]).toEqual([['b', 'b_float16'], ['b_float16']]);
 });
 
-test('a model already in 16 bits is told so', async () => {
+test('a model already in 16 bits gives a message', async () => {
   const model = await readModel(fixture('digits-cnn.onnx'));
   const [, again] = await transform(model, float16(), float16());
   expect(again?.changes).toEqual([]);

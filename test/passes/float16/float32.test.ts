@@ -12,7 +12,7 @@ async function bytesOf(model: Model): Promise<Uint8Array> {
   return sink.bytes();
 }
 
-/** Types that a model holds, names or states. */
+/** All types in tensors, attributes and stated values of a model. */
 async function dtypesOf(model: Model): Promise<Set<string | undefined>> {
   const graphs = model.graphs();
   return new Set([
@@ -38,7 +38,7 @@ test.each(['float32', 'float16'] as const)(
   },
 );
 
-test('stored weights get their names back; attributes that name a type, and bfloat16', async () => {
+test('stored weights get their original names; attributes with types and bfloat16 are converted', async () => {
   const bytes = buildModel({
     opset: 17,
     inputs: { x: value('bfloat16', [2]) },

@@ -45,7 +45,7 @@ test.each(['digits-cnn-bn', 'digits-vit'])('%s keeps 12 dB more than with float1
   }
 });
 
-test('each output channel has a scale; the value keeps its name, and no reader changes', async () => {
+test('each output channel has a scale, and the value keeps its name and readers', async () => {
   const { model, report } = await stored(product(thirds(128)));
   const [cast, mul, matmul] = model.graph.nodes;
   expect([cast?.opType, cast?.inputs]).toEqual(['Cast', ['w_quantized']]);
@@ -55,7 +55,7 @@ test('each output channel has a scale; the value keeps its name, and no reader c
   expect(report.changes).toMatchObject([{ weight: 'w', opType: 'MatMul', before: 512, after: 256 + 32 }]);
 });
 
-test('integers are numbers nearest to the weight in steps of its channel', async () => {
+test('integers are the nearest to the weight in steps of its channel', async () => {
   const weights = thirds(128);
   const { model } = await stored(product(weights));
   const data = await model.graph.initializers.get('w_quantized')?.load();
@@ -68,7 +68,7 @@ test('integers are numbers nearest to the weight in steps of its channel', async
   }
 });
 
-test('dequantize and a second run', async () => {
+test('dequantize restores the weights, and a second run changes nothing', async () => {
   const { bytes } = await stored(product(thirds(128)));
   expect((await stored(bytes)).report.changes).toEqual([]);
   const model = await readModel(bytes);
@@ -93,7 +93,7 @@ test.each([
   expect(await runModel(bytes, X, 'all')).toBeDefined();
 });
 
-test('weights in a Constant of a function, and in a branch', async () => {
+test('converts weights in a Constant of a function, and in a branch', async () => {
   const weight = f32([16, 8], thirds(128));
   const nodes = (x: string, y: string) => [
     { op: 'Constant', in: [], out: [`w_${y}`], attributes: { value: weight } },
@@ -125,7 +125,7 @@ test('weights in a Constant of a function, and in a branch', async () => {
   }
 });
 
-test('before opset 7 no Mul spreads scales; a model cannot compute in int16', async () => {
+test('requires opset 7, where Mul broadcasts; a model cannot compute in int16', async () => {
   const { report } = await stored(product(thirds(128), { opset: 6 }));
   expect(report.skips).toMatchObject([{ reason: 'opset_too_old', detail: 'opset 6 has no Mul that spreads scales' }]);
   const { bytes } = await stored(product(thirds(128), { opset: 7 }));

@@ -17,7 +17,7 @@ async function compare(before: Uint8Array, after: Uint8Array, feeds: Record<stri
   return sqnr(await runModel(before, feeds), await runModel(after, feeds, 'all'));
 }
 
-test('weights of Conv and Gemm take half the bytes, and ONNX Runtime makes them float32 when it loads the model', async () => {
+test('weights of Conv and Gemm take half the bytes, and ONNX Runtime converts them to float32 when it loads the model', async () => {
   const path = fixture('digits-cnn-bn.onnx');
   const { report, bytes } = await stored(path);
   const { input } = await readNpz(fixture('digits-cnn-bn-test.npz'));
@@ -32,7 +32,7 @@ test('weights of Conv and Gemm take half the bytes, and ONNX Runtime makes them 
   expect(report.changes.map((one) => one.opType)).toEqual(expect.arrayContaining(['Conv', 'Gemm']));
 });
 
-test('the value keeps its name, and no reader changes', async () => {
+test('a weight keeps its name and readers', async () => {
   const { model, report } = await stored(product(thirds(128)));
   const [cast, matmul] = model.graph.nodes;
   expect([cast?.opType, cast?.inputs, cast?.outputs]).toEqual(['Cast', ['w_float16'], ['w']]);
@@ -54,7 +54,7 @@ test.each([
   );
 });
 
-test('values too small for the precision of the type stay float32, those of normal size keep them', async () => {
+test('weights with values too small for the type stay float32, unless they also have normal ones', async () => {
   const small = await stored(product(thirds(128, 1e-6)));
   expect(small.report.skips).toMatchObject([{ weight: 'w', reason: 'too_small' }]);
   expect(small.report.changes).toEqual([]);
@@ -62,7 +62,7 @@ test('values too small for the precision of the type stay float32, those of norm
   expect((await stored(product(thirds(128, 1e-3)))).report.changes).toHaveLength(1);
 });
 
-test('an initializer that is an output, and one that a branch captures', async () => {
+test('converts an initializer that is an output, and one that a branch captures', async () => {
   const bytes = buildModel({
     opset: 17,
     inputs: { x: f32([2, 16]), yes: value('bool', []) },
@@ -93,7 +93,7 @@ test('an initializer that is an output, and one that a branch captures', async (
   }
 });
 
-test('weights in a Constant of a function', async () => {
+test('converts weights in a Constant of a function', async () => {
   const weight = f32([16, 8], thirds(128));
   const bytes = product([...thirds(128)], {
     domains: { my: 1 },
@@ -114,14 +114,14 @@ test('weights in a Constant of a function', async () => {
   expect(await compare(bytes, made.bytes)).toBeGreaterThan(60);
 });
 
-test('initializers that are graph inputs in IR 3 leave the inputs', async () => {
+test('initializers that are graph inputs in IR 3 are removed from the inputs', async () => {
   const bytes = product(thirds(128), { irVersion: 3, opset: 8, inputs: { x: f32([2, 16]), w: f32([16, 8]) } });
   const { model, bytes: made } = await stored(bytes);
   expect(model.graph.inputs.map((one) => one.name)).toEqual(['x']);
   expect(await compare(bytes, made)).toBeGreaterThan(60);
 });
 
-test('bfloat16 raises the opset to one whose Cast knows it', async () => {
+test('bfloat16 raises the opset to one whose Cast supports it', async () => {
   const bytes = product(thirds(128), { opset: 11 });
   const { model, report, bytes: made } = await stored(bytes, { dtype: 'bfloat16' });
   expect(model.opset).toBe(13);
@@ -130,7 +130,7 @@ test('bfloat16 raises the opset to one whose Cast knows it', async () => {
   expect(await compare(bytes, made)).toBeGreaterThan(40);
 });
 
-test('scales of integers, lone shapes and small tensors stay', async () => {
+test('scales of integers, shapes and small tensors do not change', async () => {
   const bytes = buildModel({
     opset: 17,
     inputs: { x: f32([2, 130]) },
@@ -170,7 +170,7 @@ const twoSizes = () =>
     ],
   });
 
-test('the smallest tensors, 2 % of the model, stay float32 where nobody says which are meant', async () => {
+test('the smallest tensors, 2 % of the model, stay float32 unless options select weights', async () => {
   const weights = async (options: Float16Options) =>
     (await stored(twoSizes(), options)).report.changes.map((one) => one.weight);
   expect(await weights({})).toEqual(['w']);
@@ -178,7 +178,7 @@ test('the smallest tensors, 2 % of the model, stay float32 where nobody says whi
   expect(await weights({ opTypes: ['MatMul'] })).toEqual(['v', 'w']);
 });
 
-test('a second run finds the same smallest ones', async () => {
+test('a second run leaves the same smallest tensors', async () => {
   const model = await readModel(twoSizes());
   const [first, second] = await transform(model, float16(), float16());
   expect([first?.changes.length, second?.changes]).toEqual([1, []]);
@@ -198,7 +198,7 @@ test('a misspelt option is refused', () => {
   expect(() => float16({ dtyp: 'float16' } as never)).toThrow("there is no option 'dtyp'");
 });
 
-test('with means of activations, biases take back what rounding a weight does to each output', async () => {
+test('with means of activations, biases correct the rounding error of each output', async () => {
   const means = thirds(16).map((one) => Math.abs(one) + 1);
   const conv = (bias?: readonly number[]) =>
     buildModel({
@@ -223,7 +223,7 @@ test('with means of activations, biases take back what rounding a weight does to
   }
 });
 
-test('inverse frequencies stay float32 even if every tensor is asked for: positions multiply their rounding', async () => {
+test('inverse frequencies stay float32 even if every tensor is selected, because positions multiply their error', async () => {
   const bytes = buildModel({
     opset: 17,
     inputs: { x: f32([3, 1]) },

@@ -3,7 +3,7 @@ import { bytesSink, dequantize, diff, float16, readModel, transform, writeModel 
 import { buildModel, f32, float } from '../../support/build.ts';
 import { fixture } from '../../support/cli.ts';
 
-test('dequantize makes stored weights float32 again, under their names and without the Casts', async () => {
+test('dequantize restores stored weights to float32, with their names and without Casts', async () => {
   const model = await readModel(fixture('digits-cnn-bn.onnx'));
   const nodes = model.graph.nodes.map((node) => node.name);
   const names = [...model.graph.initializers.keys()].sort();
@@ -16,7 +16,7 @@ test('dequantize makes stored weights float32 again, under their names and witho
   await writeModel(model, sink);
 });
 
-test('the numbers are those that 16 bits left', async () => {
+test('restores the numbers as rounded to 16 bits', async () => {
   const numbers = Float32Array.from({ length: 130 }, (_, at) => 1 + at * 2 ** -12);
   const bytes = buildModel({
     opset: 17,
@@ -31,7 +31,7 @@ test('the numbers are those that 16 bits left', async () => {
   expect([...made.subarray(0, 4)]).toEqual([1, 1, 1, 1 + 2 ** -10]);
 });
 
-test('diff knows the weight behind its Cast, in both directions', async () => {
+test('diff recognizes a weight before its Cast, in both directions', async () => {
   const numbers = Float32Array.from({ length: 130 }, (_, at) => 1 + at * 2 ** -12);
   const bytes = buildModel({
     opset: 17,

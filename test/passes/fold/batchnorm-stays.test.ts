@@ -1,4 +1,4 @@
-/** BatchNormalization that is not folded, and what is said of it. */
+/** BatchNormalization that is not folded, and what the report says. */
 import { describe, expect, test } from '@jest/globals';
 import { fold } from '../../../src/passes/fold/index.ts';
 import { buildModel, f32, value } from '../../support/build.ts';
@@ -7,7 +7,7 @@ import { expectLeft, model, norm, normalization, weight } from './support.ts';
 
 const image = ['batch', 4, 6, 6];
 
-describe('stays', () => {
+describe('is not folded', () => {
   const conv = { op: 'Conv', in: ['x', 'W'], out: ['c'] };
   const initializers = { W: weight([6, 4, 1, 1]), ...normalization(6) };
   const alone = [
@@ -15,17 +15,17 @@ describe('stays', () => {
     '1 BatchNormalization stays: no Conv, ConvTranspose, Gemm or MatMul feeds it alone',
   ];
 
-  test('where another node reads the Conv too', async () => {
+  test('if another node also reads the Conv', async () => {
     const nodes = [conv, norm('c', 'n'), { op: 'Add', in: ['n', 'c'], out: ['y'] }];
     expect((await expectLeft(model(nodes, initializers, image))).notes).toEqual(alone);
   });
 
-  test('where the Conv is an output of the model', async () => {
+  test('if the Conv is an output of the model', async () => {
     const spec = model([conv, norm('c', 'y')], initializers, image);
     expect((await expectLeft({ ...spec, outputs: { c: f32(), y: f32() } })).notes).toEqual(alone);
   });
 
-  test('where a body reads the Conv', async () => {
+  test('if a body reads the Conv', async () => {
     const branch = (output: string) => ({
       outputs: { [output]: f32() },
       nodes: [{ op: 'Add', in: ['c', 'n'], out: [output] }],
@@ -39,21 +39,21 @@ describe('stays', () => {
     await expectLeft({ ...spec, inputs: { ...spec.inputs, choice: value('bool', []) } });
   });
 
-  test('behind anything else', async () => {
+  test('after any other operator', async () => {
     expect((await expectLeft(model([norm('x', 'y')], normalization(4), image))).notes).toEqual(alone);
   });
 
-  test('behind a MatMul of three dims, whose dim 1 is no channel of it', async () => {
+  test('after a MatMul of three dims, whose dim 1 is not its channel', async () => {
     const nodes = [{ op: 'MatMul', in: ['x', 'W'], out: ['c'] }, norm('c', 'y')];
     await expectLeft(model(nodes, { W: weight([4, 6]), ...normalization(6) }, [2, 6, 4]));
   });
 
-  test('in training', async () => {
+  test('in training mode', async () => {
     const training = norm('c', 'y', '', { training_mode: 1 });
     await expectLeft(model([conv, { ...training, out: ['y', 'm', 'v'] }], initializers, image));
   });
 
-  test('where the variance is below 0, with the reason', async () => {
+  test('if the variance is negative, with the reason', async () => {
     const broken = { ...initializers, va: f32([6], [1, 1, 1, -1, 1, 1]) };
     const report = await expectLeft(model([conv, norm('c', 'y')], broken, image));
     expect(report.skips).toEqual([
@@ -65,18 +65,18 @@ describe('stays', () => {
     expect(report.notes).toEqual(['nothing to fold']);
   });
 
-  test('where a caller may feed a parameter, with the reason', async () => {
+  test('if a caller may feed a parameter, with the reason', async () => {
     const spec = model([conv, norm('c', 'y')], initializers, image);
     const report = await expectLeft({ ...spec, inputs: { ...spec.inputs, mu: f32([6]) } });
     expect(report.skips.map((one) => [one.weight, one.reason])).toEqual([['mu', 'graph_input']]);
   });
 
-  test('where a caller may feed the weight', async () => {
+  test('if a caller may feed the weight', async () => {
     const spec = model([conv, norm('c', 'y')], initializers, image);
     expect((await expectLeft({ ...spec, inputs: { ...spec.inputs, W: f32([6, 4, 1, 1]) } })).notes).toEqual(alone);
   });
 
-  test('where the bias is computed', async () => {
+  test('if the bias is computed', async () => {
     const nodes = [
       { op: 'ReduceMean', in: ['x'], out: ['r'], attributes: { axes: [0, 2, 3], keepdims: 0 } },
       { op: 'Conv', in: ['x', 'W', 'r'], out: ['c'] },
@@ -84,7 +84,7 @@ describe('stays', () => {
     await expectLeft(model([...nodes, norm('c', 'y')], { W: weight([4, 4, 1, 1]), ...normalization(4) }, image));
   });
 
-  test('beside float16 weights, which is said', async () => {
+  test('into float16 weights, which is noted', async () => {
     const halves = Object.entries(initializers).map(
       ([name, { dims, data }]) =>
         [name, { dtype: 'float16', dims, data: new Uint16Array((data as Float32Array).length).fill(0x3c00) }] as const,

@@ -1,4 +1,4 @@
-/** BatchNormalization goes into the Conv, ConvTranspose, Gemm or MatMul before it. */
+/** BatchNormalization is folded into the Conv, ConvTranspose, Gemm or MatMul before it. */
 import { describe, expect, test } from '@jest/globals';
 import { fold } from '../../../src/passes/fold/index.ts';
 import { buildModel, f32, float } from '../../support/build.ts';
@@ -9,7 +9,7 @@ import { expectFolded, feedsFor, model, norm, normalization, weight } from './su
 const image = ['batch', 4, 6, 6];
 
 describe('folds', () => {
-  test('into a Conv with a bias: the numbers by hand', async () => {
+  test('into a Conv with a bias, with numbers computed by hand', async () => {
     const spec = model(
       [{ op: 'Conv', in: ['x', 'W', 'b'], out: ['c'] }, norm('c', 'y', '', { epsilon: float(0.25) })],
       {
@@ -76,7 +76,7 @@ describe('folds', () => {
     );
   });
 
-  test('into a Gemm whose bias is one number: the new one is a vector', async () => {
+  test('into a Gemm with a scalar bias, which becomes a vector', async () => {
     const initializers = { W: weight([3, 5]), b: f32([], [2]), ...normalization(5) };
     const { report } = await expectFolded(
       model([{ op: 'Gemm', in: ['x', 'W', 'b'], out: ['c'] }, norm('c', 'y')], initializers),
@@ -90,7 +90,7 @@ describe('folds', () => {
     ]);
   });
 
-  test('into a MatMul and the Add behind it', async () => {
+  test('into a MatMul and the Add after it', async () => {
     const nodes = [
       { op: 'MatMul', in: ['x', 'W'], out: ['m'] },
       { op: 'Add', in: ['b', 'm'], out: ['c'] },
@@ -104,7 +104,7 @@ describe('folds', () => {
     );
   });
 
-  test('into a MatMul alone, and becomes the Add', async () => {
+  test('into a MatMul without Add, and becomes an Add', async () => {
     const nodes = [
       { op: 'MatMul', in: ['x', 'W'], out: ['m'] },
       { ...norm('m', 'y'), name: 'bn' },
@@ -118,7 +118,7 @@ describe('folds', () => {
     );
   });
 
-  test('two, one behind the other, into one weight, rounded once', async () => {
+  test('two in a row into one weight, rounded once', async () => {
     const nodes = [{ op: 'Conv', in: ['x', 'W', 'b'], out: ['c'] }, norm('c', 'n', '1'), norm('n', 'y', '2')];
     const initializers = {
       W: weight([6, 4, 1, 1]),
@@ -135,7 +135,7 @@ describe('folds', () => {
     expect(report.changes.map((one) => one.form)).toEqual(Array(2).fill('BatchNormalization folded in'));
   });
 
-  test('a weight that another node reads gets a new initializer', async () => {
+  test('into a new initializer if another node reads the weight', async () => {
     const nodes = [
       { op: 'Conv', in: ['x', 'W', 'b'], out: ['c'] },
       norm('c', 'n'),
@@ -154,7 +154,7 @@ describe('folds', () => {
     );
   });
 
-  test('in the body of an If, whose weights are outside', async () => {
+  test('in the body of an If that captures the weights', async () => {
     const branch = (output: string, last: ReturnType<typeof norm>) => ({
       outputs: { [output]: f32() },
       nodes: [{ op: 'Conv', in: ['x', 'W'], out: [`${output}c`] }, last],
@@ -190,7 +190,7 @@ describe('folds', () => {
     expect(lines).not.toHaveLength(0);
   });
 
-  test('float64 weights, in float64', async () => {
+  test('into float64 weights, in float64', async () => {
     const doubles = Object.entries({ W: weight([3, 5]), b: weight([5], 7), ...normalization(5) }).map(
       ([name, { dims, data }]) =>
         [name, { dtype: 'float64', dims, data: Float64Array.from(data as Float32Array) }] as const,
@@ -212,7 +212,7 @@ describe('folds', () => {
     );
   });
 
-  test('of opset 9, as fixtures of that time have it', async () => {
+  test('in opset 9, as in old fixtures', async () => {
     const spec = model(
       [{ op: 'Gemm', in: ['x', 'W', 'b'], out: ['c'] }, norm('c', 'y')],
       { W: weight([3, 5]), b: weight([5], 7), ...normalization(5) },
@@ -222,7 +222,7 @@ describe('folds', () => {
     await expectFolded(spec, 'float32[3,5] W\nfloat32[5] b\ny = Gemm (x, W, b)');
   });
 
-  test('up to IR 3, where every weight is an input, a new one brings IR 4 without these inputs', async () => {
+  test('up to IR 3, where every weight is an input, and raises it to IR 4 without these inputs', async () => {
     const spec = model(
       [{ op: 'Conv', in: ['x', 'W'], out: ['c'] }, norm('c', 'y')],
       { W: weight([6, 4, 1, 1]), ...normalization(6) },
@@ -245,7 +245,7 @@ describe('folds', () => {
   });
 });
 
-test('ConvTranspose over one dim keeps its channels', async () => {
+test('into a ConvTranspose over one axis', async () => {
   const nodes = [{ op: 'ConvTranspose', in: ['x', 'W'], out: ['c'] }, norm('c', 'y')];
   await expectFolded(
     model(nodes, { W: weight([4, 6, 3]), ...normalization(6) }, [2, 4, 5]),

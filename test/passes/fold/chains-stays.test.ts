@@ -1,4 +1,4 @@
-/** Constants that do not go into the weights beside them. */
+/** Constants that are not folded into neighbouring weights. */
 import { describe, test } from '@jest/globals';
 import { f32, type NodeSpec } from '../../support/build.ts';
 import { expectLeft, model, weight } from './support.ts';
@@ -10,7 +10,7 @@ const conv = (x: string, y: string, attributes: NodeSpec['attributes'] = {}): No
 });
 const two = (op: string, a: string, b: string, y: string): NodeSpec => ({ op, in: [a, b], out: [y] });
 const weights = { W: weight([6, 4, 3, 3]), b: weight([6], 7) };
-describe('stays', () => {
+describe('does not fold', () => {
   const relu: NodeSpec = { op: 'Relu', in: ['x'], out: ['r'] };
   const cases: Record<string, [readonly NodeSpec[], Parameters<typeof model>[1], Parameters<typeof model>[2]?]> = {
     'an Add before a Conv that pads': [
@@ -96,7 +96,7 @@ describe('stays', () => {
     await expectLeft(model(nodes, initializers, dims));
   });
 
-  test('a product outside of the body that alone reads it, and a factor outside of the body of a product', async () => {
+  test('across the border of a body', async () => {
     const branch = (output: string, node: NodeSpec) => ({ outputs: { [output]: f32() }, nodes: [node] });
     const attributes = {
       then_branch: branch('then', two('Mul', 'c', 's', 'then')),
@@ -107,12 +107,12 @@ describe('stays', () => {
     await expectLeft(model(nodes, { ...weights, s: f32([], [2]), no }, image));
   });
 
-  test('a Mul of one element and one dim before a MatMul whose input may have none', async () => {
+  test('a Mul by a vector of one element before a MatMul whose input may be a scalar', async () => {
     const nodes = [two('Mul', 'x', 's', 'm'), two('MatMul', 'm', 'W', 'y')];
     await expectLeft({ ...model(nodes, { W: weight([6, 5]), s: f32([1], [2]) }), inputs: { x: f32() } });
   });
 
-  test('where only other rules are followed', async () => {
+  test('if only other rules are selected', async () => {
     await expectLeft(model([conv('x', 'c'), two('Mul', 'c', 's', 'y')], { ...weights, s: f32([], [2]) }, image), {
       rules: ['constants', 'identities', 'hard_swish', 'unread'],
     });

@@ -1,4 +1,4 @@
-/** Constants that scale and shift go into the weights before or behind them. */
+/** Constants that scale or shift are folded into the weights before or after them. */
 import { describe, expect, jest, test } from '@jest/globals';
 import { derived, Graph } from '../../../src/index.node.ts';
 import { fold } from '../../../src/passes/fold/index.ts';
@@ -15,7 +15,7 @@ const two = (op: string, a: string, b: string, y: string): NodeSpec => ({ op, in
 const weights = { W: weight([6, 4, 3, 3]), b: weight([6], 7) };
 const folded = (rest = ''): string => `float32[6,4,3,3] W\nfloat32[6] b\ny = Conv${rest} (x, W, b)`;
 
-describe('back into the product', () => {
+describe('folds back into the product', () => {
   test.each([
     ['Mul', ['c', 's']],
     ['Mul', ['s', 'c']],
@@ -23,7 +23,7 @@ describe('back into the product', () => {
     ['Add', ['c', 's']],
     ['Sub', ['c', 's']],
     ['Sub', ['s', 'c']],
-  ])('%s (%s) of one number, padding or not', async (op, inputs) => {
+  ])('%s (%s) by a scalar, with or without padding', async (op, inputs) => {
     const spec = model(
       [conv('x', 'c', { pads: [1, 1, 1, 1] }), { op, in: inputs, out: ['y'] }],
       { ...weights, s: f32([1], [-2.5]) },
@@ -35,12 +35,12 @@ describe('back into the product', () => {
       { kind: 'folded', action: 'merged', what: op, into: 'Conv', side: 'before', count: 1 },
       { kind: 'folded', action: 'unread_initializer', count: 1 },
     ]);
-    // What is only added does not touch the weight.
+    // Adding a constant does not change the weight.
     const added = op === 'Add' || (op === 'Sub' && inputs[0] === 'c');
     expect(report.changes.map((one) => one.weight)).toEqual(added ? ['b'] : ['b', 'W']);
   });
 
-  test.each([[[6, 1, 1]], [[1, 6, 1, 1]]])('Mul, then Add, of numbers for each channel: %j', async (dims) => {
+  test.each([[[6, 1, 1]], [[1, 6, 1, 1]]])('Mul and Add per channel: %j', async (dims) => {
     const constants = { s: weight(dims, 3), t: weight(dims, 4) };
     await expectFolded(
       model(
@@ -52,7 +52,7 @@ describe('back into the product', () => {
     );
   });
 
-  test('Add to a Conv without bias, which gets one', async () => {
+  test('Add after a Conv without bias, which gets one', async () => {
     const nodes = [{ op: 'Conv', in: ['x', 'W'], out: ['c'] }, two('Add', 'c', 't', 'y')];
     await expectFolded(
       model(nodes, { W: weights.W, t: f32([], [3]) }, image),
@@ -60,7 +60,7 @@ describe('back into the product', () => {
     );
   });
 
-  test('BatchNormalization, Mul and Add as re-parameterized blocks have them', async () => {
+  test('BatchNormalization, Mul and Add as in re-parameterized blocks', async () => {
     const nodes = [conv('x', 'c'), norm('c', 'n'), two('Mul', 's', 'n', 'm'), two('Add', 'm', 't', 'y')];
     const { report } = await expectFolded(
       model(nodes, { ...weights, ...normalization(6), s: f32([1], [0.7]), t: f32([1], [-0.3]) }, image),
@@ -72,7 +72,7 @@ describe('back into the product', () => {
     ]);
   });
 
-  test('Mul and Add of numbers for each column after Gemm and after MatMul with its Add', async () => {
+  test('Mul and Add per column after Gemm, and after MatMul with its Add', async () => {
     const nodes = [
       { op: 'Gemm', in: ['x', 'W'], out: ['g'], attributes: { alpha: float(0.5), beta: float(3) } },
       ...[two('Mul', 'g', 's', 'gs'), two('Add', 'gs', 't', 'h'), { op: 'MatMul', in: ['h', 'V'], out: ['m'] }],
@@ -97,7 +97,7 @@ describe('back into the product', () => {
     );
   });
 
-  test('into a Gemm with beta 0, whose bias is not looked at', async () => {
+  test('into a Gemm with beta 0, whose bias is ignored', async () => {
     const attributes = { beta: float(0) };
     const nodes = [{ op: 'Gemm', in: ['x', 'W', 'b'], out: ['g'], attributes }, two('Mul', 'g', 's', 'y')];
     await expectFolded(
@@ -106,7 +106,7 @@ describe('back into the product', () => {
     );
   });
 
-  test('Mul after MatMul; the Add behind stays an Add', async () => {
+  test('Mul after MatMul; the Add after it remains', async () => {
     const nodes = [two('MatMul', 'x', 'W', 'm'), two('Mul', 'm', 's', 'p'), two('Add', 'p', 't', 'y')];
     await expectFolded(
       model(nodes, { W: weight([4, 5]), s: weight([5], 3), t: weight([5], 4) }, [2, 3, 4]),
@@ -130,7 +130,7 @@ describe('back into the product', () => {
   });
 });
 
-describe('forward into the product', () => {
+describe('folds forward into the product', () => {
   const one = { s: f32([1], [-1.7]), t: f32([1], [0.6]) };
   const ahead = (...ops: readonly string[]): NodeSpec[] => [
     { op: 'Relu', in: ['x'], out: ['v0'] },
@@ -165,7 +165,7 @@ describe('forward into the product', () => {
     );
   });
 
-  test('a grouped Conv without bias', async () => {
+  test('into a grouped Conv without bias', async () => {
     const nodes = [...ahead('Mul', 'Add'), { op: 'Conv', in: ['v2', 'W'], out: ['y'], attributes: { group: 4 } }];
     await expectFolded(
       model(nodes, { W: weight([8, 1, 3, 3]), ...one }, image),
@@ -176,14 +176,14 @@ describe('forward into the product', () => {
     );
   });
 
-  test('into a Conv that pads: a Mul alone', async () => {
+  test('only a Mul into a Conv that pads', async () => {
     await expectFolded(
       model([...ahead('Mul'), conv('v1', 'y', { pads: [1, 1, 1, 1] })], { ...weights, s: one.s }, image),
       'float32[6,4,3,3] W\nfloat32[6] b\nv0 = Relu (x)\ny = Conv <pads = [1, 1, 1, 1]> (v0, W, b)',
     );
   });
 
-  test.each(['Add', 'Sub'])('into a Conv that pads: a Mul past the %s, which stays', async (op) => {
+  test.each(['Add', 'Sub'])('a Mul past the %s, which remains, into a Conv that pads', async (op) => {
     const nodes = [...ahead('Mul', op), conv('v2', 'y', { auto_pad: 'SAME_UPPER' })];
     await expectFolded(
       model(nodes, { ...weights, ...one }, image),
@@ -217,7 +217,7 @@ describe('forward into the product', () => {
     );
   });
 
-  test('both ways: what is behind goes back, what is before goes forward', async () => {
+  test('folds constants after a product back and those before it forward', async () => {
     const nodes = [
       ...ahead('Mul', 'Add'),
       conv('v2', 'c'),
@@ -232,7 +232,7 @@ describe('forward into the product', () => {
   });
 });
 
-test('nothing but the constants is loaded before the model is written, and each weight only then', async () => {
+test('loads only the constants before the model is written, and the weights only then', async () => {
   const nodes = [two('Mul', 'x', 's', 'm'), conv('m', 'c'), norm('c', 'y')];
   const read = await modelOf(model(nodes, { ...weights, ...normalization(6), s: f32([], [3]) }, image));
   const loads: string[] = [];
@@ -250,13 +250,13 @@ test('nothing but the constants is loaded before the model is written, and each 
   expect([...loads].sort()).toEqual(['W', 'b']);
 });
 
-test('the work grows with the length of a chain, not with its square', async () => {
+test('takes time linear in the length of a chain', async () => {
   const short = await questions(100);
   expect(short).toBeGreaterThan(100);
   expect(await questions(400)).toBeLessThanOrEqual(4 * short);
 });
 
-/** How often the graph is asked while a chain of so many factors goes into the Conv behind it. */
+/** How many graph queries it takes to fold a chain of factors into the Conv after it. */
 async function questions(length: number): Promise<number> {
   const asked = [jest.spyOn(Graph.prototype, 'uses'), jest.spyOn(Graph.prototype, 'producer')];
   const values = Array.from({ length }, (_, index) => two('Mul', `v${index}`, 's', `v${index + 1}`));

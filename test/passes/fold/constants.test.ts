@@ -1,4 +1,4 @@
-/** Constant nodes become initializers; what nothing reads goes. */
+/** Constant nodes become initializers, and unused values are removed. */
 import { describe, expect, test } from '@jest/globals';
 import { constant, createNode, Graph, Model } from '../../../src/index.node.ts';
 import { fold } from '../../../src/passes/fold/index.ts';
@@ -14,7 +14,7 @@ const made = (name: string, attributes: NonNullable<NodeSpec['attributes']>): No
 });
 
 describe('Constant nodes', () => {
-  test('of every numeric kind', async () => {
+  test('of every numeric kind become initializers', async () => {
     const nodes = [
       made('W', { value: weight([3, 4]) }),
       made('b', { value_floats: float([1, 2, 3, 4]) }),
@@ -43,7 +43,7 @@ describe('Constant nodes', () => {
     expect(await weightBytes(folded, 'W')).toEqual(new Uint8Array((weight([3, 4]).data as Float32Array).buffer));
   });
 
-  test('in a body, too', async () => {
+  test('become initializers in a body too', async () => {
     const branch = (output: string, number: number) => ({
       outputs: { [output]: f32([2, 3]) },
       nodes: [made('k', { value: f32([], [number]) }), { op: 'Add', in: ['x', 'k'], out: [output] }],
@@ -63,7 +63,7 @@ describe('Constant nodes', () => {
     );
   });
 
-  test('stay as outputs, as text and in local functions', async () => {
+  test('remain as outputs, as text and in local functions', async () => {
     const spec = model([made('k', { value: f32([2], [1, 2]) }), { op: 'Relu', in: ['x'], out: ['y'] }], {});
     await expectLeft({ ...spec, outputs: { y: f32(), k: f32([2]) } });
     await expectLeft({ ...model([made('y', { value_string: 'word' })], {}), outputs: { y: value('string', []) } });
@@ -74,8 +74,8 @@ describe('Constant nodes', () => {
   });
 });
 
-describe('what nothing reads', () => {
-  test('goes with what only that read, in bodies too', async () => {
+describe('an unused node', () => {
+  test('is removed with everything that only it read, also in bodies', async () => {
     const branch = (output: string) => ({
       outputs: { [output]: f32([2, 3]) },
       nodes: [
@@ -104,7 +104,7 @@ describe('what nothing reads', () => {
     expect(report.notes).toEqual(['5 unused nodes removed', '1 unused initializer removed']);
   });
 
-  test('frees a value that it read besides', async () => {
+  test('is removed from the uses of a value that others read', async () => {
     const nodes = [
       { op: 'Gemm', in: ['x', 'W'], out: ['g'] },
       { op: 'Neg', in: ['g'], out: ['dead'] },
@@ -113,7 +113,7 @@ describe('what nothing reads', () => {
     await expectFolded(model(nodes, { W: weight([3, 4]), s: f32([], [2]) }), 'float32[3,4] W\ny = Gemm (x, W)');
   });
 
-  test('stays as an input a caller may feed, as an output, and of other domains', async () => {
+  test('is kept for inputs, outputs and other domains', async () => {
     const spec = model([{ op: 'Relu', in: ['x'], out: ['y'] }], { W: weight([3]), V: weight([3]) });
     await expectLeft({ ...spec, inputs: { ...spec.inputs, W: f32([3]) }, outputs: { ...spec.outputs, V: f32([3]) } });
     const nodes = [
@@ -123,7 +123,7 @@ describe('what nothing reads', () => {
     await expectLeft({ ...model(nodes, {}), domains: { other: 1 } });
   });
 
-  test('goes with its input up to IR 3, where that only declares it', async () => {
+  test('is removed with its input up to IR 3, where that only declares it', async () => {
     const spec = { ...model([{ op: 'Relu', in: ['x'], out: ['y'] }], { W: weight([3]) }, [2, 3], 8), irVersion: 3 };
     const { model: folded } = await pass(buildModel({ ...spec, inputs: { ...spec.inputs, W: f32([3]) } }), fold());
     expect([folded.irVersion, folded.graph.inputs.map((one) => one.name), folded.graph.initializers.size]).toEqual([
@@ -133,7 +133,7 @@ describe('what nothing reads', () => {
     ]);
   });
 
-  test('stays where training_info names it, and so do the weights training changes', async () => {
+  test('is kept if training_info names it, like weights that training changes', async () => {
     const nodes = [
       { opType: 'Gemm', inputs: ['x', 'W'], outputs: ['g'] },
       { opType: 'Mul', inputs: ['g', 's'], outputs: ['y'] },
@@ -152,7 +152,7 @@ describe('what nothing reads', () => {
   });
 });
 
-test('before opset 7, operators are left, which is said; constants are not', async () => {
+test('before opset 7, folds constants but keeps operators, and says so', async () => {
   const nodes = [
     made('s', { value: f32([1], [1]) }),
     { op: 'Mul', in: ['x', 's'], out: ['y'], attributes: { broadcast: 1 } },

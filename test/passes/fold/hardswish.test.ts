@@ -1,4 +1,4 @@
-/** Hard-swish and hard-sigmoid that were written out. */
+/** Written-out forms of hard-swish and hard-sigmoid. */
 import { describe, expect, test } from '@jest/globals';
 import { f32, float, type NodeSpec, type TensorSpec } from '../../support/build.ts';
 import { toHalf } from '../../support/half.ts';
@@ -49,7 +49,7 @@ describe('hard-swish', () => {
     expect(report.notes[0]).toBe('1 hard-swish written as HardSigmoid and Mul');
   });
 
-  test('of opset 9, with constants of one dim behind a Conv', async () => {
+  test('is recognized in opset 9, with vector constants after a Conv', async () => {
     const nodes = [
       { op: 'Conv', in: ['x', 'W'], out: ['c'] },
       ...[two('Add', 'c', 'three', 'a'), attributed, two('Mul', 'c', 'h', 'm'), two('Div', 'm', 'six', 'y')],
@@ -64,7 +64,7 @@ describe('hard-swish', () => {
     );
   });
 
-  test('of float16', async () => {
+  test('is recognized in float16', async () => {
     const halves = constants((one) => ({ dtype: 'float16', dims: [], data: Uint16Array.of(toHalf(one)) }));
     const nodes = [
       { op: 'Cast', in: ['x'], out: ['c'], attributes: { to: 10 } },
@@ -82,7 +82,7 @@ describe('hard-swish', () => {
   });
 });
 
-test('hard-sigmoid behind a Conv, whose bias does not take the 3', async () => {
+test('recognizes hard-sigmoid after a Conv, whose bias does not absorb the 3', async () => {
   const nodes = [
     { op: 'Conv', in: ['x', 'W', 'b'], out: ['c'] },
     ...[two('Add', 'c', 'three', 'a'), clip, two('Div', 'h', 'six', 'y')],
@@ -97,7 +97,7 @@ test('hard-sigmoid behind a Conv, whose bias does not take the 3', async () => {
   expect(report.notes[0]).toBe('1 hard-sigmoid written as HardSigmoid');
 });
 
-describe('stays', () => {
+describe('is not rewritten', () => {
   const whole = [two('Add', 'x', 'three', 'a'), clip, two('Mul', 'x', 'h', 'm'), two('Div', 'm', 'six', 'y')];
   const { sixth: _, ...used } = constants();
   const cases: Record<string, [readonly NodeSpec[], Record<string, TensorSpec>, (readonly number[])?]> = {
@@ -123,7 +123,7 @@ describe('stays', () => {
     await expectLeft(model(nodes, initializers, dims));
   });
 
-  test.each(['a', 'h', 'm'])('where %s is an output too', async (name) => {
+  test.each(['a', 'h', 'm'])('if %s is an output too', async (name) => {
     const spec = model(whole, used, dims);
     await expectLeft({ ...spec, outputs: { ...spec.outputs, [name]: f32() } });
   });
@@ -136,7 +136,7 @@ describe('stays', () => {
     );
   });
 
-  test('of float64, for which ONNX Runtime has no HardSigmoid', async () => {
+  test('in float64, for which ONNX Runtime has no HardSigmoid', async () => {
     const { sixth: _sixth, ...doubles } = constants((one) => ({
       dtype: 'float64',
       dims: [],

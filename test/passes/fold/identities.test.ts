@@ -12,7 +12,7 @@ const no = { dtype: 'bool', dims: [], data: Uint8Array.of(0) } as const;
 const yes = { ...no, data: Uint8Array.of(1) } as const;
 
 describe('removes', () => {
-  test('a chain of Identity that several read', async () => {
+  test('a chain of Identity with several readers', async () => {
     const nodes = [
       identity('x', 'a'),
       identity('a', 'b'),
@@ -24,7 +24,7 @@ describe('removes', () => {
     expect(report.notes).toEqual(['3 Identity removed']);
   });
 
-  test('an Identity that gives an output: its maker takes the name', async () => {
+  test('an Identity that gives an output, whose producer takes the name', async () => {
     const nodes = [relu('x', 'a'), identity('a', 'y'), { op: 'Neg', in: ['a'], out: ['z'] }];
     await expectFolded({ ...model(nodes, {}), outputs: { y: f32(), z: f32() } }, 'y = Relu (x)\nz = Neg (y)');
   });
@@ -83,7 +83,7 @@ describe('removes', () => {
     expect(report.notes[0]).toBe(`1 ${op} by ${op === 'Mul' || op === 'Div' ? 1 : 0} removed`);
   });
 
-  test('of integers, and float64', async () => {
+  test('operators on integers and float64', async () => {
     const nodes: NodeSpec[] = [
       { op: 'Shape', in: ['x'], out: ['s'] },
       { op: 'Mul', in: ['s', 'one'], out: ['t'] },
@@ -97,7 +97,7 @@ describe('removes', () => {
     );
   });
 
-  test('a long chain, looking at each node a bounded number of times', async () => {
+  test('a long chain in linear time', async () => {
     const replaced = jest.spyOn(Graph.prototype, 'replaceNode');
     const nodes = Array.from({ length: 300 }, (_, index) => identity(`v${index}`, `v${index + 1}`));
     const readers = Array.from({ length: 100 }, (_, index) => relu('v300', `r${index}`));
@@ -112,7 +112,7 @@ describe('removes', () => {
   });
 });
 
-describe('leaves', () => {
+describe('keeps', () => {
   const two = (op: string, a: string, b: string): NodeSpec => ({ op, in: [a, b], out: ['y'] });
   const cases: Record<string, Parameters<typeof expectLeft>[0]> = {
     'an Identity from an input to an output': model([identity('x', 'y')], {}),
@@ -151,7 +151,7 @@ describe('leaves', () => {
     await expectLeft(spec);
   });
 
-  test('an Identity whose input has a name that a body uses for something else', async () => {
+  test('an Identity whose input has a name that a body redefines', async () => {
     const branch = (output: string) => ({
       outputs: { [output]: f32([2, 3]) },
       nodes: [

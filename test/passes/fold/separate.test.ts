@@ -1,4 +1,4 @@
-/** Outputs that ONNX Runtime would take out of the graph, were they not apart. */
+/** Outputs that ONNX Runtime would remove from the graph if a node did not separate them. */
 import { describe, expect, test } from '@jest/globals';
 import { print, prune, removeChannels } from '../../../src/index.node.ts';
 import { fold } from '../../../src/passes/fold/index.ts';
@@ -28,7 +28,7 @@ const spec = (nodes: readonly NodeSpec[], outputs: readonly string[], rest: Part
 const feeds = { a: feed([4, 3], randomFloats([4, 3], 1)), b: feed([5, 3], randomFloats([5, 3], 2)) };
 const only = { a: feeds.a };
 
-/** Both orders in which an Identity of a value can stand: before the output, and before what else reads it. */
+/** An Identity of a value before the output, and before its other readers. */
 const CASES: Readonly<Record<string, ModelSpec>> = {
   'both inputs of a Gemm': spec(
     [turn('a', 't'), turn('b', 'u'), node('Gemm', ['t', 'u'], 'y', { transA: 1 }), keep('t', 'out')],
@@ -119,7 +119,7 @@ describe.each(Object.entries(CASES))('%s', (_, whole) => {
   });
 });
 
-test('in a branch of If, whose memory would be that of something else', async () => {
+test('protects outputs in a branch of If, whose memory would be reused', async () => {
   const branch = (factor: number) => ({
     nodes: [
       ...[turn('a', 't'), turn('b', 'u'), node('Gemm', ['t', 'u'], `y${factor}`, { transA: 1 })],
@@ -140,7 +140,7 @@ test('in a branch of If, whose memory would be that of something else', async ()
   expectClose(before, await runModel((await pass(whole, fold())).bytes, feeds, 'all'));
 });
 
-test('an Identity that keeps nothing goes for nothing, and the report counts the Sums', async () => {
+test('removes an Identity that protects nothing, and reports the Sums', async () => {
   const free = spec([turn('a', 't'), node('Relu', ['t'], 'y'), keep('t', 'out')], ['y', 'out']);
   expect((await pass(free, fold())).model.graph.nodes.map((one) => one.opType)).toEqual(['Transpose', 'Relu']);
   const alone = spec(
@@ -158,18 +158,18 @@ describe('a graph without outputs', () => {
     inputs: { a: f32([4, 3]) },
   });
 
-  test('stays as it is: nothing says what is wanted', async () => {
+  test('does not change, because nothing says which values are needed', async () => {
     const report = await expectLeft(endless);
     expect(report.notes).toContain('the graph has no outputs, so it is left unchanged');
   });
 
-  test('other passes leave its values', async () => {
+  test('keeps its values in other passes', async () => {
     const before = await modelOf(endless);
     const { model: after } = await pass(endless, prune({ method: 'l1', amount: 0.5 }));
     expect(print(after)).toBe(print(before));
   });
 
-  test('prune --channels keeps the values where it ends', async () => {
+  test('keeps its last values in prune --channels', async () => {
     const { report } = await pass(endless, removeChannels({ amount: 0.5 }));
     expect(report.changes).toEqual([]);
     expect(report.skips).toMatchObject([

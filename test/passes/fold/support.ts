@@ -1,4 +1,4 @@
-/** Models that are folded, and whether they still compute what they did. */
+/** Folds models, and checks that they compute the same. */
 import { expect } from '@jest/globals';
 import type { Tensor } from 'onnxruntime-node';
 import { type PassReport, print } from '../../../src/index.node.ts';
@@ -9,7 +9,7 @@ import { feed, runModel } from '../../support/ort.ts';
 import { randomFloats } from '../../support/random.ts';
 import { numbers } from '../../support/sqnr.ts';
 
-/** The largest difference allowed, as a part of the largest value. */
+/** The largest allowed difference, relative to the largest value. */
 const TOLERANCE = 1e-5;
 
 /** A float32 weight of random elements. */
@@ -65,13 +65,13 @@ export function expectClose(before: Record<string, Tensor>, after: Record<string
       const difference = Math.abs(one - (now[index] as number));
       return Number.isNaN(difference) || difference > most ? difference : most;
     }, 0);
-    // A model that gives nothing but zeros would agree with anything.
+    // A model that gives only zeros would agree with anything.
     expect(largest).toBeGreaterThan(0);
     expect(worst / largest).toBeLessThanOrEqual(tolerance ?? TOLERANCE);
   }
 }
 
-/** What fold made of a model. */
+/** The result of fold. */
 export interface Folded {
   readonly report: PassReport;
   readonly bytes: Uint8Array;
@@ -99,7 +99,7 @@ export async function expectFolded(
   return { report, bytes, lines };
 }
 
-/** Expects that fold leaves the file as it is, byte for byte. */
+/** Expects that fold does not change a byte of the file. */
 export async function expectLeft(spec: ModelSpec, options: FoldOptions = {}): Promise<PassReport> {
   const source = buildModel(spec);
   const { bytes, report } = await pass(source, fold(options));

@@ -1,4 +1,4 @@
-/** Graphs of every odd kind: what is pruned runs in ONNX Runtime, what is not is told, and nothing is lost. */
+/** Awkward graphs: pruned models run in ONNX Runtime, and every other weight is reported. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -65,7 +65,7 @@ test.each(FILES)('%s', async (file) => {
     await activations.close();
     const skipped = new Set(report.skips.map((one) => one.weight));
     for (const { weight } of report.changes) expect(skipped.has(weight)).toBe(false);
-    // Every weight that magnitude would prune is pruned or told about.
+    // Every weight that magnitude pruning would prune is pruned or reported.
     expect(report.changes.length + report.skips.length).toBeGreaterThanOrEqual(magnitude.changes.length);
     for (const { zeros = 0, elements } of report.changes) expect(zeros / elements).toBeGreaterThan(0.4);
     const session = await openSession(await bytesOf(model));

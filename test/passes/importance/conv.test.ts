@@ -6,7 +6,7 @@ import { naiveSparseGpt, naiveWanda, rowsOf } from '../../support/importance.ts'
 import { pass, weightFloats } from '../../support/model.ts';
 import { randomFloats } from '../../support/random.ts';
 
-// A convolution over one axis, two groups: 6 channels, 8 filters over 3 channels and 5 places, two zeros on either side.
+// A convolution over one axis in two groups, with zero padding on both sides.
 const [IMAGES, CHANNELS, LENGTH, FILTERS, GROUPS, KERNEL, PAD] = [3, 8, 20, 6, 2, 5, 2];
 const OWN = CHANNELS / GROUPS;
 const ROWS = FILTERS / GROUPS;
@@ -28,7 +28,7 @@ const data: DataSet = {
   },
 };
 
-/** Element (channel, tap) of a filter, in the order of columns: as it lies, or all channels of each tap together. */
+/** Elements (channel, tap) of a filter in column order: as stored, or with all channels of each tap together. */
 type Order = readonly (readonly [channel: number, tap: number])[];
 const channelsFirst: Order = Array.from(
   { length: OWN * KERNEL },
@@ -83,7 +83,7 @@ describe('each group of a convolution is a matrix over the input elements under 
     }
   });
 
-  test('2:4 goes along the channels of each place', async () => {
+  test('2:4 runs along the channels of each tap', async () => {
     const options = { amount: 0.5, pattern: { keep: 2, of: 4 } };
     const weighed = await pruned((one) => wanda(options, one));
     const compensated = await pruned((one) => sparsegpt({ ...options, blockSize: 8 }, one));

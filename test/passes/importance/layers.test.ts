@@ -12,7 +12,7 @@ const X = rowsOf(randomFloats([40, COLUMNS], 2), COLUMNS);
 const flat = (rows: Rows): number[] => rows.flat();
 const turned = (rows: Rows): number[][] => (rows[0] ?? []).map((_, column) => rows.map((row) => row[column] as number));
 
-/** A weight as the file holds it, for outputs × inputs. */
+/** A weight `[outputs, inputs]` as the file stores it. */
 const straight = (rows: Rows = W): TensorSpec => f32([rows.length, rows[0]?.length ?? 0], flat(rows));
 const transposed = (rows: Rows = W): TensorSpec => straight(turned(rows));
 
@@ -38,7 +38,7 @@ const matmul = (inputs: readonly string[], out = 'y', name = 'layer'): Node => (
 const transpose: Node = { op: 'Transpose', in: ['w'], out: ['t'] };
 const identity: Node = { op: 'Identity', in: ['w'], out: ['t'] };
 
-describe('a weight is the same matrix however it is held', () => {
+describe('a weight is the same matrix in any layout', () => {
   test.each([
     ['Gemm, transB 1', model(straight(), gemm({ transB: 1 })), false, -1],
     ['Gemm, transB 0', model(transposed(), gemm({})), true, -1],
@@ -127,7 +127,7 @@ describe('half and double floats', () => {
     });
   });
 
-  test('float64, changed by amounts of float32, and exact where nothing is to be made up for', async () => {
+  test('float64 is updated with float32 precision, and exact where nothing is compensated', async () => {
     const weight = { dtype: 'float64', dims: [ROWS, COLUMNS], data: Float64Array.from(flat(W)) } as const;
     const spec = {
       ...model(weight, gemm({ transB: 1 })),
@@ -159,7 +159,7 @@ describe('order and sharing', () => {
     ],
   };
 
-  test('layers that read the same value share one look, and the next one comes after', async () => {
+  test('layers that read the same value share one pass over the data, and the next layer follows', async () => {
     const activations = givenActivations({ x: X, s: X });
     const { report } = await pass(chain, sparsegpt({ amount: 0.5 }, activations));
     expect(activations.calls.map((call) => call.map((one) => one.sources.map((source) => source.value)))).toEqual([
@@ -169,7 +169,7 @@ describe('order and sharing', () => {
     expect(report.changes.map((one) => one.weight)).toEqual(['q', 'k', 'v', 'o']);
   });
 
-  test('each look finds the layers before it pruned; with parallel none', async () => {
+  test('each pass sees earlier layers pruned, unless parallel', async () => {
     for (const parallel of [false, true]) {
       const zeros: number[] = [];
       const given = givenActivations({ x: X, s: X });
@@ -181,21 +181,21 @@ describe('order and sharing', () => {
           return given.measure(seen, wanted, part);
         },
       };
-      // With room for one sum each, parallel layers are looked at one by one too.
+      // With room for one Gram matrix, parallel layers are also processed one by one.
       const { report } = await pass(chain, sparsegpt({ amount: 0.5, parallel, gramBytes: 800 }, activations));
       expect(zeros).toEqual(parallel ? [0, 0] : [0, 50]);
       expect(report.changes.map((one) => one.zeros)).toEqual([50, 50, 50, 50]);
     }
   });
 
-  test('parallel layers are looked at together where the sums have room', async () => {
+  test('parallel layers are processed together if their Gram matrices fit', async () => {
     const activations = givenActivations({ x: X, s: X });
     await pass(chain, wanda({ amount: 0.5, parallel: true }, activations));
     expect(activations.calls).toHaveLength(1);
     expect(activations.calls[0]).toHaveLength(2);
   });
 
-  test('a weight two nodes read gets the sum of both, weighed by the square of alpha', async () => {
+  test('a weight that two nodes read gets the sum of both, weighted by alpha squared', async () => {
     const spec: ModelSpec = {
       ...chain,
       initializers: { w: straight() },
@@ -303,7 +303,7 @@ describe('skips', () => {
     expect(reasons(report)).toEqual([['w', 'no_importance', 'its activations contain NaN or infinity']]);
   });
 
-  test('strides that are none, and sums that have no room', async () => {
+  test('invalid strides, and Gram matrices that do not fit', async () => {
     const spec = conv([4, 2, 3, 3]);
     const walks = [
       { strides: [0, 1] },
@@ -327,7 +327,7 @@ describe('skips', () => {
     ]);
   });
 
-  test('fewer inputs than a group of the pattern has: left, in the words of --nm alone', async () => {
+  test('fewer inputs than a group, with the same reason as for --nm', async () => {
     const options = { pattern: { keep: 2, of: 4 } };
     const plain = prune({ method: 'l1', nm: { keep: 2, group: 4 } });
     for (const [channels, inputs] of [
@@ -360,7 +360,7 @@ describe('skips', () => {
     expect(await outcome(spec)).toEqual([['w', 'not_reached', detail]]);
   });
 
-  test('left out by the user', async () => {
+  test('excluded by the user', async () => {
     const spec = model(straight(), gemm({ transB: 1 }));
     expect(await outcome(spec, { exclude: [/layer/] })).toMatchObject([['w', 'excluded_by_user', expect.anything()]]);
     expect(await outcome(spec, { opTypes: ['Conv'] })).toMatchObject([['w', 'excluded_by_user', expect.anything()]]);

@@ -16,7 +16,7 @@ function layer(weight: TensorSpec): ModelSpec {
   };
 }
 
-/** Samples whose inputs depend on each other, so that there is something to compensate. */
+/** Samples with correlated inputs, so that there is something to compensate. */
 function samplesOf(columns: number, count: number, seed: number): number[][] {
   const rows = rowsOf(randomFloats([count, columns], seed), columns);
   return rows.map((row) => row.map((value, c) => value * (1 + (c % 3)) + 0.7 * (row[(c + 1) % columns] as number)));
@@ -25,7 +25,7 @@ function samplesOf(columns: number, count: number, seed: number): number[][] {
 async function expectSame(spec: ModelSpec, expected: Rows, make: () => ReturnType<typeof wanda>): Promise<number> {
   const { report, model } = await pass(spec, make());
   const found = rowsOf(await weightFloats(model, 'w'), expected[0]?.length ?? 0);
-  // float32 in the file: the masks must be the same, the values as near as that allows.
+  // The file has float32: masks must be equal, values as close as that allows.
   expect(found.map((row) => row.map((value) => value === 0))).toEqual(
     expected.map((row) => row.map((value) => value === 0)),
   );
@@ -53,7 +53,7 @@ describe.each(SHAPES)('a layer [%i, %i]', (rows, columns) => {
   const x = samplesOf(columns, 2 * columns + 3, columns);
   const activations = () => givenActivations({ x });
 
-  test.each([0.25, 0.5, 0.7])('Wanda prunes %d of each row as the paper does', async (amount) => {
+  test.each([0.25, 0.5, 0.7])('Wanda prunes %d of each row as in the paper', async (amount) => {
     const expected = naiveWanda(w, x, amount);
     await expectSame(layer(weight), expected, () => wanda({ amount }, activations()));
   });
@@ -106,14 +106,14 @@ describe('inputs that are always zero', () => {
   const w = rowsOf(weight.data as Float32Array, 10);
   const x = samplesOf(10, 30, 8).map((row) => row.map((value, c) => (c === 2 || c === 9 ? 0 : value)));
 
-  test('their weights go first with Wanda, and all of them with SparseGPT', async () => {
+  test('Wanda prunes their weights first, and SparseGPT all of them', async () => {
     await expectSame(layer(weight), naiveWanda(w, x, 0.2), () => wanda({ amount: 0.2 }, givenActivations({ x })));
     const expected = naiveSparseGpt(w, x, 0.5);
     expect(expected.every((row) => row[2] === 0 && row[9] === 0)).toBe(true);
     await expectSame(layer(weight), expected, () => sparsegpt({ amount: 0.5 }, givenActivations({ x })));
   });
 
-  test('if no input is ever other than zero, SparseGPT zeroes the weight and stops at nothing', async () => {
+  test('if all inputs are zero, SparseGPT zeroes the weight without an error', async () => {
     const { report } = await pass(
       layer(weight),
       sparsegpt({ amount: 0.5 }, givenActivations({ x: [Array(10).fill(0)] })),
@@ -122,7 +122,7 @@ describe('inputs that are always zero', () => {
   });
 });
 
-test('inputs that are the same, without damping: SparseGPT has no inverse and says so', async () => {
+test('for identical inputs without damping, SparseGPT reports that there is no inverse', async () => {
   const weight = f32([2, 3], randomFloats([2, 3], 1));
   const x = [
     [1, 1, 1],
@@ -139,7 +139,7 @@ test('inputs that are the same, without damping: SparseGPT has no inverse and sa
 
 test.each([
   ['wanda', wanda],
-  // Blocks of fewer columns than the layer has.
+  // Blocks with fewer columns than the layer.
   ['sparsegpt', (...[options, ask]: Parameters<typeof wanda>) => sparsegpt({ ...options, blockSize: 16 }, ask)],
 ] as const)('%s a second time changes nothing', async (_, method) => {
   const weight = f32([9, 40], randomFloats([9, 40], 3));
@@ -152,7 +152,7 @@ test.each([
   }
 });
 
-test('weights that are zero already count, and SparseGPT leaves them zero', async () => {
+test('existing zeros count, and SparseGPT keeps them', async () => {
   const data = randomFloats([6, 20], 5).map((value, index) => (index % 3 === 0 ? 0 : value));
   const weight = f32([6, 20], data);
   const x = samplesOf(20, 60, 5);

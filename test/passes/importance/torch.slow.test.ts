@@ -22,11 +22,11 @@ const { cases } = JSON.parse(readFileSync(fixturePath('reference/importance-torc
   cases: readonly Recorded[];
 };
 
-/** Weights whose scores are as good as equal may go the other way on another processor. */
+/** Weights with nearly equal scores may be chosen differently on another processor. */
 const MAY_DIFFER = 0.002;
 
 describe.each(cases)('$model, $method $amount, $pattern', ({ model, method, amount, pattern, accuracy, layers }) => {
-  test('is what PyTorch makes of it, layer after layer', async () => {
+  test('gives the result of PyTorch, layer by layer', async () => {
     const options = pattern === null ? { amount } : { amount, pattern: { keep: pattern[0], of: pattern[1] } };
     const make = { wanda, sparsegpt }[method];
     const { bytes, weights, report } = await prunedBy(model, (activations) => make(options, activations));
@@ -55,7 +55,7 @@ describe.each(cases)('$model, $method $amount, $pattern', ({ model, method, amou
   });
 });
 
-describe('what is left of trained models', () => {
+describe('accuracy of trained models', () => {
   const l1 = (model: string, amount: number, exclude: readonly RegExp[] = []): Promise<number> =>
     score(model, () => prune({ method: 'l1', amount, exclude }));
   const score = async (model: string, make: Parameters<typeof prunedBy>[1]): Promise<number> =>
@@ -66,15 +66,15 @@ describe('what is left of trained models', () => {
     expect(await l1('digits-mlp', 0.8)).toBeLessThan(0.75);
   });
 
-  test('digits-vit, 60 %: SparseGPT is better than both others', async () => {
+  test('digits-vit, 60 %: SparseGPT is better than Wanda and magnitude', async () => {
     const compensated = await score('digits-vit', (one) => sparsegpt({ amount: 0.6 }, one));
     expect(compensated).toBeGreaterThan(0.9);
     expect(compensated).toBeGreaterThan((await l1('digits-vit', 0.6)) + 0.04);
     expect(compensated).toBeGreaterThan((await score('digits-vit', (one) => wanda({ amount: 0.6 }, one))) + 0.04);
   });
 
-  // The papers prune the blocks of a transformer, not what comes before and after them.
-  test('digits-vit, 50 % of its blocks: SparseGPT, Wanda, magnitude, in this order', async () => {
+  // The papers prune only the blocks of a transformer.
+  test('digits-vit, 50 % of its blocks: SparseGPT is better than Wanda, and Wanda than magnitude', async () => {
     const exclude = [/^val_13$/, /^head/];
     const compensated = await score('digits-vit', (one) => sparsegpt({ amount: 0.5, exclude }, one));
     const weighed = await score('digits-vit', (one) => wanda({ amount: 0.5, exclude }, one));
@@ -83,7 +83,7 @@ describe('what is left of trained models', () => {
     expect(weighed).toBeGreaterThan(plain + 0.01);
   });
 
-  test('digits-cnn, 50 %: the same order', async () => {
+  test('digits-cnn, 50 %: gives the same order', async () => {
     const compensated = await score('digits-cnn', (one) => sparsegpt({ amount: 0.5 }, one));
     const weighed = await score('digits-cnn', (one) => wanda({ amount: 0.5 }, one));
     expect(compensated).toBeGreaterThan(weighed + 0.01);

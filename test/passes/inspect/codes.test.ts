@@ -1,4 +1,4 @@
-/** Weights in codes of a few bits that other tools wrote: every verb names them, and leaves them as they are. */
+/** Low-bit weights written by other tools: every verb names them and does not change them. */
 import { describe, expect, test } from '@jest/globals';
 import { inspect, prune, quantize } from '../../../src/index.node.ts';
 import { f32, type ModelSpec, value } from '../../support/build.ts';
@@ -29,7 +29,7 @@ const CASES: readonly (readonly [string, ModelSpec, string, string, number])[] =
 ];
 
 describe.each(CASES)('%s', (opType, spec, name, scheme, elements) => {
-  test('inspect names the scheme and counts numbers, not bytes', async () => {
+  test('inspect names the scheme and counts numbers instead of bytes', async () => {
     const found = await inspect(await modelOf(spec), { weights: true });
     const weight = found.weights.find((one) => one.name === name);
     expect(weight).toMatchObject({ role: 'weight', form: opType, elements, scheme: { name: scheme, bits: 4 } });
@@ -42,7 +42,7 @@ describe.each(CASES)('%s', (opType, spec, name, scheme, elements) => {
     expect(Math.abs(measured?.statistics.max ?? 99)).toBeLessThan(1);
   });
 
-  test('quantize and prune leave it, with what it is', async () => {
+  test('quantize and prune do not change it, and say what it is', async () => {
     for (const pass of [quantize({ minElements: 0 }), prune({ method: 'l1', amount: 0.5, allowEmpty: true })]) {
       const { skips, changes } = await pass.run(await modelOf(spec));
       expect(changes).toEqual([]);
@@ -58,7 +58,7 @@ describe.each(CASES)('%s', (opType, spec, name, scheme, elements) => {
   });
 });
 
-test('DequantizeLinear of int4 blocks', async () => {
+test('inspect names the int4 blocks of a DequantizeLinear', async () => {
   const model = await modelOf({
     ...{ opset: 21, irVersion: 10, inputs: { x: f32(['N', 64]) }, outputs: { y: f32(['N', 4]) } },
     nodes: [
@@ -75,7 +75,7 @@ test('DequantizeLinear of int4 blocks', async () => {
   expect(skips[0]?.detail).toBe('its weight is the output of a DequantizeLinear of int4 in blocks of 32');
 });
 
-test('a table of int4 blocks that DequantizeLinear makes real', async () => {
+test('inspect names a table of int4 blocks before a DequantizeLinear', async () => {
   const model = await modelOf({
     ...{ opset: 21, irVersion: 10, inputs: { ids: value('int64', ['T']) }, outputs: { y: value('float32') } },
     nodes: [
@@ -90,7 +90,7 @@ test('a table of int4 blocks that DequantizeLinear makes real', async () => {
   ]);
 });
 
-test('a weight that two nodes read is told once', async () => {
+test('a weight that two nodes read is listed once', async () => {
   const spec = nbitsModel({ K: 64, N: 5, bits: 4, block: 32 });
   const [node] = spec.nodes;
   if (node === undefined) throw new Error('no node');

@@ -38,7 +38,7 @@ async function quantized(options: QuantizeOptions, spec: ModelSpec = SPEC): Prom
 }
 
 describe('the structure of a model', () => {
-  test('operators with what their weights take, types, inputs with their symbols', async () => {
+  test('lists operators with their weights, types, and inputs with symbolic dims', async () => {
     const found = await inspect(await modelOf(SPEC));
     expect(found).toMatchObject({ irVersion: 8, opsets: [{ domain: '', version: 17 }], graph: 'main', nodes: 7 });
     expect(found.inputs).toEqual([
@@ -67,7 +67,7 @@ describe('the structure of a model', () => {
     expect(found).not.toHaveProperty('measured');
   });
 
-  test('bodies, functions, Constant nodes and initializers that are inputs too', async () => {
+  test('includes bodies, functions, Constant nodes and initializers that are inputs too', async () => {
     const model = await modelOf({
       ...{ opset: 17, irVersion: 3, domains: { own: 1 } },
       inputs: { c: value('bool', []), x: f32([2, 2]), w: f32([2, 2]) },
@@ -117,7 +117,7 @@ describe('the structure of a model', () => {
     expect(found.measured?.map((one) => one.name)).toEqual(expect.arrayContaining(['constructor', 'toString']));
   });
 
-  test('a value that two thousand nodes read, and a cycle, come to an end', async () => {
+  test('terminates for a value with two thousand readers, and for a cycle', async () => {
     const model = await modelOf({
       opset: 17,
       outputs: { y: f32() },
@@ -150,7 +150,7 @@ describe('models that are already quantized', () => {
     expect(named(found.weights, 'w_scale')?.role).toBe('scale');
     expect(named(found.weights, 'table_scale')?.role).toBe('scale');
     if ('dtype' in options) expect(named(found.weights, 'w_zero_point')?.role).toBe('zero_point');
-    // As many parameters as before.
+    // The number of parameters does not change.
     expect(found.parameters).toBe(2048 + 32 + 4);
   });
 
@@ -174,7 +174,7 @@ describe('models that are already quantized', () => {
   });
 });
 
-describe('what weights are like', () => {
+describe('weight statistics', () => {
   const spec = (nodes: ModelSpec['nodes'], dims: readonly number[], data: Float32Array): ModelSpec => ({
     opset: 17,
     inputs: { x: f32() },
@@ -233,7 +233,7 @@ describe('what weights are like', () => {
     ],
   ];
 
-  test.each(CASES)('%s: channels and patterns along its own axes', async (_, from, axis, pattern) => {
+  test.each(CASES)('%s: finds channels and patterns along the axes of the operator', async (_, from, axis, pattern) => {
     const found = await inspect(await modelOf(from), { weights: true });
     const { statistics } = found.measured?.[0] ?? {};
     expect(statistics?.axis).toBe(axis);
@@ -242,7 +242,7 @@ describe('what weights are like', () => {
     expect(statistics?.channels).toBe(dims[axis]);
   });
 
-  test('in float16, bfloat16, float64 and int8, as in float32', async () => {
+  test('are the same in float16, bfloat16, float64 and int8 as in float32', async () => {
     const numbers = [1, -2, 0, 0.5, 3, 0, -0.25, 4];
     const halves = Uint16Array.from([0x3c00, 0xc000, 0, 0x3800, 0x4200, 0, 0xb400, 0x4400]);
     const uppers = Uint16Array.from(
@@ -269,7 +269,7 @@ describe('what weights are like', () => {
     expect(integers.measured?.find((one) => one.name === 'w_quantized')?.statistics).toMatchObject({ absMax: 127 });
   });
 
-  test('a weight of several chunks is measured as one that is in memory', async () => {
+  test('are the same for a weight in several chunks and in memory', async () => {
     const data = ramp(700_000);
     data[500_000] = 9;
     const bytes = buildModel(spec([{ op: 'MatMul', in: ['x', 'w'], out: ['y'] }], [1000, 700], data));
@@ -293,7 +293,7 @@ test('the header: who made it, metadata that is not read, the fields of a damage
   const model = await modelOf(bytes);
   const header = await model.header();
   expect(header).toMatchObject({ producerVersion: '1.2', domain: 'org.example', modelVersion: 7, dataFiles: [] });
-  // The last one of two counts, and of a long one its beginning.
+  // The last of two fields counts, and a long one is cut.
   expect(header.producerName).toBe(long.slice(0, 1024));
   expect(header.byteLength).toBe(bytes.length);
   expect(header.metadata.map(({ key, value: { byteLength } }) => [key, byteLength])).toEqual([

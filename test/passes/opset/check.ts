@@ -11,7 +11,7 @@ export function modelOf(bytes: Uint8Array): Promise<Model> {
   return readModel(bytesSource(bytes));
 }
 
-/** The bytes a model is written as. */
+/** The bytes of the written model. */
 export async function bytesOf(model: Model): Promise<Uint8Array> {
   const sink = bytesSink();
   await writeModel(model, sink);
@@ -29,7 +29,7 @@ export function feedsFor(spec: ModelSpec): Record<string, Tensor> {
   );
 }
 
-/** What was raised, for questions about its text. */
+/** The raised model, for tests of its text. */
 export interface Checked {
   readonly model: Model;
   readonly result: RaiseResult;
@@ -37,7 +37,7 @@ export interface Checked {
 
 /**
  * Raises a model to each target, and expects ONNX Runtime to compute the same bits before and after, or the same within
- * `tolerance` where its kernels of the two versions add up in another order.
+ * `tolerance` if its kernels of the two opsets sum in another order.
  */
 export async function expectSame(
   spec: ModelSpec,
@@ -64,7 +64,7 @@ export async function expectSame(
   return last;
 }
 
-/** The largest absolute difference of two float tensors; NaN where only one of two elements is finite. */
+/** The largest absolute difference of two float tensors; NaN if only one of two elements is finite. */
 export function largestDifference(a: Tensor | undefined, b: Tensor): number {
   const [left, right] = [a?.data as Float32Array, b.data as Float32Array];
   return right.reduce((most, one, index) => {
@@ -73,7 +73,7 @@ export function largestDifference(a: Tensor | undefined, b: Tensor): number {
   }, 0);
 }
 
-/** Expects the reason of a refusal (and the opset up to which it runs), and that print() and bytes are what they were. */
+/** Expects a refusal with a reason (and the opset up to which the model runs), and no change in print() or bytes. */
 export async function expectRefused(spec: ModelSpec, target: number, reason: string, runsUpTo?: number): Promise<void> {
   const bytes = buildModel(spec);
   const model = await modelOf(bytes);

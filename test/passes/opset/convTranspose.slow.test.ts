@@ -6,7 +6,7 @@ import { expectRefused, expectSame } from './check.ts';
 
 const weight = (...dims: number[]): TensorSpec => f32(dims, randomFloats(dims, dims.length));
 
-/** ConvTranspose `n` along one axis of that size. */
+/** A ConvTranspose `n` along one axis of a size. */
 function one(size: number | string, kernel: number, attributes: Readonly<Record<string, AttributeSpec>>): ModelSpec {
   return {
     opset: 9,
@@ -19,7 +19,7 @@ function one(size: number | string, kernel: number, attributes: Readonly<Record<
 
 const AUTO = ['NOTSET', 'SAME_UPPER', 'SAME_LOWER', 'VALID'];
 
-/** Sizes without those ONNX Runtime refuses: outputs longer than padding of the output can make them, or too short. */
+/** Sizes that ONNX Runtime accepts: it refuses outputs too long for the output padding, or too short. */
 const CASES = [1, 2, 3, 4, 5].flatMap((kernel) =>
   [1, 2, 3].flatMap((stride) =>
     [1, 2].flatMap((dilation) =>
@@ -39,13 +39,13 @@ describe('ConvTranspose that pads automatically', () => {
     }
   });
 
-  test.each(AUTO.slice(1, 3))('%s, whatever the size of the input', async (auto_pad) => {
+  test.each(AUTO.slice(1, 3))('with %s, for any size of the input', async (auto_pad) => {
     for (const { kernel, stride, dilation } of CASES.filter(({ more }) => more === 0)) {
       await expectSame(one('n', kernel, { auto_pad, strides: [stride], dilations: [dilation] }), [11]);
     }
   });
 
-  test('is written as pads where an axis is odd, and stays where none is', async () => {
+  test('gets explicit pads if an axis is odd, and does not change otherwise', async () => {
     const odd = one(4, 3, { strides: [2], output_shape: [6], pads: [7, 7] });
     expect(print((await expectSame(odd, [11, 13, 22])).model)).toContain('<strides = [2], pads = [2, 1]>');
     const upper = one(4, 3, { strides: [2], auto_pad: 'SAME_UPPER', kernel_shape: [3] });
@@ -58,7 +58,7 @@ describe('ConvTranspose that pads automatically', () => {
     expect(result).toMatchObject({ adapted: [] });
   });
 
-  test('on two axes, one odd and one longer than its window', async () => {
+  test('supports two axes, one odd and one longer than its window', async () => {
     const spec: ModelSpec = {
       ...one(1, 1, {}),
       inputs: { x: f32([1, 2, 4, 5]) },
@@ -76,7 +76,7 @@ describe('ConvTranspose that pads automatically', () => {
     expect(print(model)).toContain('<strides = [2, 2], pads = [1, 0, 0, 0], output_padding = [0, 1]>');
   });
 
-  test('behind operators whose sizes follow from those of the graph input', async () => {
+  test('supports sizes that follow from the graph input through other operators', async () => {
     const chain: readonly NodeSpec[] = [
       { op: 'Conv', in: ['x', 'c'], out: ['a'], attributes: { strides: [2, 2], auto_pad: 'SAME_LOWER' } },
       { op: 'Relu', in: ['a'], out: ['b'] },
@@ -97,7 +97,7 @@ describe('ConvTranspose that pads automatically', () => {
     expect(print(model).match(/output_shape/g)).toBeNull();
   });
 
-  test('is refused where the size of its input is not known', async () => {
+  test('is refused if the size of its input is unknown', async () => {
     const odd = 'opset 11 changed which side gets the odd pixel';
     const why = `it pads automatically (auto_pad or output_shape), sizes are unknown, and ${odd}`;
     const spec = one('n', 3, { strides: [2], output_shape: [6] });

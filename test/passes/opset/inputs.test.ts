@@ -37,7 +37,7 @@ describe('Clip', () => {
     );
     expect(print((await expectSame(one(7, 'Clip', [9]), [13])).model)).toContain('y = Clip (x)');
   });
-  test('the element type comes through nodes the file states nothing about', async () => {
+  test('finds the element type through nodes without stated types', async () => {
     const spec: ModelSpec = {
       opset: 9,
       inputs: { x: i64([3]) },
@@ -52,7 +52,7 @@ describe('Clip', () => {
     const { model } = await expectSame(spec, [13], { x: new Tensor('int64', BigInt64Array.of(-1n, 3n, 9n), [3]) });
     expect(print(model)).toContain('c = Clip (b, n_min, n_max)');
   });
-  test('of float16, a bound absent or between two numbers of it', async () => {
+  test('supports float16 with an absent bound, or one between two float16 numbers', async () => {
     // 1 and -1, infinities, and numbers beside 0.1.
     const halves = Uint16Array.of(0x3c00, 0xbc00, 0x7c00, 0xfc00, 0x2e66, 0x2e67, 0x0001, 0x7bff);
     for (const attributes of [{ min: float(0.1) }, { max: float(0.1) }, { min: float(-0.3), max: float(1e-3) }]) {
@@ -143,14 +143,14 @@ describe('attributes that become inputs', () => {
 });
 
 describe.each(['Softmax', 'LogSoftmax', 'Hardmax'])('%s', (op) => {
-  test('over the last axis only the number stays', async () => {
+  test('over the last axis becomes axis −1', async () => {
     const { model } = await expectSame(one(11, op, [3, 4, 5], { axis: 2 }), [13, 21]);
     expect(print(model)).toContain(`y = ${op} <axis = 2> (x)`);
     expect(print((await expectSame(one(9, op, [3, 4]), [13])).model)).toContain(`y = ${op} <axis = 1> (x)`);
     expect(print((await expectSame(one(11, op, [3, 4, 5], { axis: -1 }), [13])).model)).not.toContain('Flatten');
     expect(print((await expectSame(one(9, op, [3, 4, 1, 1]), [13])).model)).not.toContain('Flatten');
   });
-  test('over several axes a matrix is made', async () => {
+  test('over several axes runs on a flattened matrix', async () => {
     for (const axis of [0, 1]) {
       const { model } = await expectSame(one(9, op, [3, 4, 5], { axis }), [13, 21]);
       expect(print(model)).toContain(`${op} <axis = -1> (n_flat)`);
@@ -158,7 +158,7 @@ describe.each(['Softmax', 'LogSoftmax', 'Hardmax'])('%s', (op) => {
     await expectSame(one(11, op, [3, 4, 5], { axis: -2 }), [13]);
     await expectSame(one(9, op, [2, 3, 4, 5]), [13]);
   });
-  test('of unknown rank, a matrix is made', async () => {
+  test('of unknown rank runs on a flattened matrix', async () => {
     const spec = { ...one(9, op, []), inputs: { x: value('float32') } };
     const { model } = await expectSame(spec, [13, 21], {
       x: feed(

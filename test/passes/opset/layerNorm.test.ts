@@ -11,10 +11,10 @@ import { bytesOf, modelOf } from './check.ts';
 
 type Float = 'float16' | 'float32' | 'float64';
 
-/** How a layer normalization is written out. */
+/** A written-out form of a layer normalization. */
 interface Form {
   readonly input: DType;
-  /** The types of Casts before it, behind its Sub, and between its Div and its Mul. */
+  /** The types of Casts before it, after its Sub, and between its Div and its Mul. */
   readonly before?: Float;
   readonly within?: Float;
   readonly behind?: Float;
@@ -90,7 +90,7 @@ async function check(form: Form, sums: number, operators: readonly string[]): Pr
     expect(text.match(/ = Sum /g)?.length ?? 0).toBe(sums);
     const bytes = await bytesOf(model);
     const after = numbers((await runModel(bytes, feeds, 'all'))['y'] as Tensor);
-    // Halves behind 1 are a thousandth apart, and the fused kernel rounds to them elsewhere.
+    // float16 numbers above 1 are a thousandth apart, and the fused kernel rounds elsewhere.
     const bound = form.scale === 'float16' ? 4e-3 : 1e-5;
     expect(Math.max(...after.map((one, index) => Math.abs(one - (before[index] ?? 0))))).toBeLessThan(bound);
     const ran = (await modelOf(await optimizedModel(bytes))).graph.nodes.map((one) => one.opType);
@@ -108,7 +108,7 @@ describe('a layer normalization written out with a Cast', () => {
     ['of float64', { input: 'float64', before: 'float32', scale: 'float32' }],
     ['of float32 to float64', { input: 'float32', before: 'float64', scale: 'float64' }],
     ['of int64', { input: 'int64', before: 'float32', scale: 'float32' }],
-  ])('%s: a Sum behind the Cast, and ONNX Runtime fuses it', async (_, form) => {
+  ])('%s: inserts a Sum after the Cast, and ONNX Runtime fuses it', async (_, form) => {
     const text = await check(form, 1, [...FUSED, 'Sum']);
     expect(text).toContain('cast_normalized = Sum (cast)');
   });
@@ -116,7 +116,7 @@ describe('a layer normalization written out with a Cast', () => {
   test.each<[string, Form]>([
     ['before the Mul', { input: 'float32', behind: 'float16', scale: 'float16' }],
     ['behind the Sub', { input: 'float16', within: 'float32', scale: 'float32' }],
-  ])('a Cast %s: a Sum behind the Div, and the nodes stay', async (_, form) => {
+  ])('a Cast %s: inserts a Sum after the Div, and keeps the nodes', async (_, form) => {
     const text = await check(form, 1, ['Sqrt', 'Sum']);
     expect(text).toContain('n_normalized = Sum (n)');
   });
@@ -125,11 +125,11 @@ describe('a layer normalization written out with a Cast', () => {
     ['to and from float32', { input: 'float16', before: 'float32', behind: 'float16', scale: 'float16' }],
     ['none', { input: 'float32', scale: 'float32' }],
     ['to float32 of float32', { input: 'float32', before: 'float32', scale: 'float32' }],
-  ])('%s: nothing is written', async (_, form) => {
+  ])('%s: inserts nothing', async (_, form) => {
     await check(form, 0, FUSED);
   });
 
-  test('whose Cast is read elsewhere stays as it is', async () => {
+  test('does not change if its Cast has other readers', async () => {
     const spec = specOf({ input: 'float16', before: 'float32', scale: 'float32' });
     const model = await modelOf(
       buildModel({

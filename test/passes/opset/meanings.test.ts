@@ -55,7 +55,7 @@ describe('Upsample and Resize', () => {
       await expectSame(one(10, 'Resize', [1, 2, 9, 11], { mode }, { scales: f32([4], scales) }), [11, 13, 18, 19, 21]);
     }
   });
-  test('Resize "nearest" is refused where opset 11 cannot say its rounding', async () => {
+  test('Resize "nearest" is refused if opset 11 cannot express its rounding', async () => {
     const mixed = one(10, 'Resize', [1, 1, 4, 4], {}, { scales: f32([4], [1, 1, 2, 0.5]) });
     const how =
       'it enlarges one dim and shrinks another, which no single rounding of "nearest" in opset 11 can express';
@@ -118,7 +118,7 @@ describe('attributes that changed', () => {
     }
     await expectSame(one(16, 'GridSample', [1, 2, 5, 6], {}, weights), [20]);
   });
-  test('operators the new version has no words for', async () => {
+  test('refuses operators that the new opset cannot express', async () => {
     const erf = { ...one(9, 'Erf', [3], {}), inputs: { x: value('int32', [3]) }, outputs: { y: value('int32') } };
     const floats = 'it computes on int32, and opset 13 accepts only floats';
     await expectRefused(erf, 13, `Erf 'n' cannot be converted to opset 13: ${floats}`);

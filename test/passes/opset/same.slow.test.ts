@@ -4,14 +4,14 @@ import { feed } from '../../support/ort.ts';
 import { randomFloats } from '../../support/random.ts';
 import { expectSame } from './check.ts';
 
-/** One operator that no adapter touches: it must compute the same bits at every opset. */
+/** An operator without an adapter must compute the same bits at every opset. */
 interface Case {
   readonly op: string;
   readonly from: number;
   readonly dims: readonly number[];
   readonly weights?: readonly TensorSpec[];
   readonly attributes?: Readonly<Record<string, AttributeSpec>>;
-  /** The type of y where it is not float32. */
+  /** The type of y if it is not float32. */
   readonly gives?: 'int64' | 'bool';
 }
 

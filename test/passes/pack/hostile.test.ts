@@ -7,7 +7,7 @@ import { product, sparseWeight } from './support.ts';
 
 const { onnx } = onnxProto;
 
-/** A packed file after somebody changed what it says. */
+/** A packed file that was tampered with. */
 async function tampered(
   change: (model: types.IModelProto & { graph: types.IGraphProto }) => void,
   dims: readonly number[] = [32, 32],
@@ -26,7 +26,7 @@ const initializer = (model: { graph: types.IGraphProto }, name: string): types.I
 
 const dimsData = (...dims: number[]): Uint8Array => new Uint8Array(BigInt64Array.from(dims, BigInt).buffer);
 
-describe('a packed weight whose parts do not fit together is left as it is, with a reason', () => {
+describe('a packed weight whose parts do not fit together is not changed, with a reason', () => {
   const cases: [string, string, Parameters<typeof tampered>[0]][] = [
     [
       'more bits than values',
@@ -128,7 +128,7 @@ describe('a packed weight whose parts do not fit together is left as it is, with
     expect(report.notes).toEqual([expect.stringContaining(`'w' is packed and left as it is: `)]);
     expect(report.notes[0]).toContain(fact);
     expect(print(model)).toBe(before);
-    // The other verbs go on; those that look into functions may write it out where it is called.
+    // The other verbs work; those that look into functions may inline it.
     for (const verb of [prune({ method: 'l1', amount: 0.5 }), quantize(), fold(), pack()]) {
       const passed = await pass(bytes, verb);
       expect(passed.report.notes.join()).toContain(fact);
@@ -136,7 +136,7 @@ describe('a packed weight whose parts do not fit together is left as it is, with
   });
 });
 
-describe('a function that is not ours is not taken for it', () => {
+describe('a different function is not taken for ours', () => {
   const changes: [string, (node: types.INodeProto[]) => void][] = [
     ['another operator', (nodes) => Object.assign(nodes[5] ?? {}, { opType: 'Div' })],
     [
@@ -155,7 +155,7 @@ describe('a function that is not ours is not taken for it', () => {
   });
 });
 
-test('packed files that are damaged anywhere are refused or read, never worse', async () => {
+test('damaged packed files are refused or read, but never crash', async () => {
   const whole = await tampered(() => {});
   const verbs = [
     () => unpack(),

@@ -10,7 +10,7 @@ import { expectSameRuns } from './support.ts';
 
 const pruned = (): Pass => prune({ method: 'l1', amount: 0.6 });
 
-/** As `quantize --calibrate` does it. */
+/** Like `quantize --calibrate`. */
 function calibrated(name: string): Pass {
   return calibratedQuantize(
     {},
@@ -22,7 +22,7 @@ function calibrated(name: string): Pass {
   );
 }
 
-/** Passes behind pruning, and kernels that must be in ONNX Runtime's graph for each model: [mlp, cnn, vit]. */
+/** Passes after pruning, and kernels that ONNX Runtime's graph must have for each model: [mlp, cnn, vit]. */
 const forms: readonly (readonly [string, (name: string) => Pass[], readonly (RegExp | undefined)[]])[] = [
   ['float', () => [], [/Gemm/, /Conv/, /MatMul/]],
   [
@@ -58,13 +58,13 @@ describe('ONNX Runtime gives the same bits and runs the same operators as for th
       if (wanted !== undefined) expect(Object.keys(counts).join()).toMatch(wanted);
       expect(Object.keys(counts).filter((one) => /BitShift|CumSum|Unpack/.test(one))).toEqual([]);
       const back = await pass(packed.bytes, unpack());
-      // What the file had as it was exported is encoded by us when it comes back; what we wrote is the same.
+      // Tensors of the exporter are re-encoded when they are restored; ours are the same.
       if (passes(name).length > 0) expect(Buffer.compare(back.bytes, model)).toBe(0);
     });
   }
 });
 
-test('digits-mlp: 60 % pruned, int8 and packed, it is at most 16 % of the float file', async () => {
+test('digits-mlp, 60 % pruned, int8 and packed, takes at most 16 % of the float file', async () => {
   const { bytes } = await pass(fixture('digits-mlp.onnx'), pruned(), quantize({ minElements: 0 }), pack());
   expect(bytes.length).toBeLessThanOrEqual(0.16 * readFileSync(fixture('digits-mlp.onnx')).length);
 });

@@ -23,7 +23,7 @@ import { expectSameRuns, product, sparseWeight } from './support.ts';
 /** The rows of x for a weight `[rows, columns]`. */
 const rowsFor = (rows: number) => ({ x: feed([2, rows], Float32Array.from(randomFloats([2, rows], 3))) });
 
-test('the rewrite, as text', async () => {
+test('rewrites a model to the expected text', async () => {
   const { model, report } = await pass(product(sparseWeight('float32', [64, 32], 0.7)), pack());
   expect(print(model)).toBe(`<ir_version: 8, opset_import: ["" : 17, "compress" : 1]>
 main (float32[2,64] x) => (float32[2,32] y) {
@@ -53,7 +53,7 @@ function Unpack (mask, values, dims) => (weight) {
   ]);
 });
 
-describe('what is computed is the same, bit for bit, by the same kernels', () => {
+describe('computes the same bits with the same kernels', () => {
   const types: DType[] = ['float32', 'float16', 'bfloat16', 'float64', 'int8', 'uint8'];
   // 1221 elements do not fill the bytes of the mask.
   for (const dims of [
@@ -70,7 +70,7 @@ describe('what is computed is the same, bit for bit, by the same kernels', () =>
   }
 });
 
-describe('unpacking gives the file that was packed', () => {
+describe('unpacking restores the packed file', () => {
   test.each([
     ['an initializer', product(sparseWeight('float32', [64, 32], 0.7))],
     ['bits left over', product(sparseWeight('float16', [33, 37], 0.7))],
@@ -78,7 +78,7 @@ describe('unpacking gives the file that was packed', () => {
     ['more than a chunk', product(sparseWeight('int8', [1031, 521], 0.9))],
     ['two of equal shape', twoWeights()],
   ])('%s', async (_, spec) => {
-    // Written by us once, so that the tensors are encoded as we encode them.
+    // Written once, so that the tensors have our encoding.
     const model = await modelOf(spec);
     for (const one of model.graph.initializers.values()) model.graph.setInitializer({ ...one });
     const dense = await bytesOf(model);
@@ -92,7 +92,7 @@ describe('unpacking gives the file that was packed', () => {
   });
 });
 
-test('the sizes that are compared are those of the file', async () => {
+test('compares the sizes in the file', async () => {
   for (const [dims, sparsity] of [
     [[64, 32], 0.7],
     [[33, 37], 0.5],
@@ -104,7 +104,7 @@ test('the sizes that are compared are those of the file', async () => {
     const [change] = report.changes;
     const gained = dense.length - bytes.length;
     const told = (change?.before ?? 0) - (change?.after ?? 0);
-    // The function is counted apart: the report tells of the weight, nothing less than what it takes.
+    // The function is counted separately: the report gives the bytes of the weight.
     const shared = sharedBytes([dims]);
     expect(told - gained).toBeLessThanOrEqual(shared);
     expect(told - gained).toBeGreaterThan(shared - 30);
@@ -125,7 +125,7 @@ function twoWeights(): ModelSpec {
   };
 }
 
-describe('where the weight is', () => {
+describe('packs a weight', () => {
   const weight = sparseWeight('float32', [64, 64], 0.8);
   const x = { x: f32([2, 64]) };
   const y = { y: f32([2, 64]) };
@@ -195,7 +195,7 @@ describe('where the weight is', () => {
   });
 });
 
-describe('what stays as it is', () => {
+describe('does not pack', () => {
   const weight = sparseWeight('float32', [64, 64], 0.8);
   test.each([
     ['no_gain', product(sparseWeight('float32', [64, 64], 0.01))],
@@ -226,7 +226,7 @@ describe('what stays as it is', () => {
     expect(Buffer.compare(bytes, dense)).toBe(0);
   });
 
-  test('a weight ONNX Runtime would unpack at every run', async () => {
+  test('a weight that ONNX Runtime would unpack at every run', async () => {
     const { model } = await pass(product(weight), pack());
     const never = async (): Promise<never> => {
       throw new Error('nobody needs it');
@@ -237,7 +237,7 @@ describe('what stays as it is', () => {
   });
 });
 
-test('an old model is raised; one of IR 3 keeps its weights as constants', async () => {
+test('raises an old model, and keeps the weights of IR 3 as constants', async () => {
   const weight = sparseWeight('float32', [64, 64], 0.8);
   const spec = product(weight, { opset: 9, irVersion: 3, inputs: { x: f32([2, 64]), w: f32([64, 64]) } });
   const dense = buildModel(spec);
@@ -247,7 +247,7 @@ test('an old model is raised; one of IR 3 keeps its weights as constants', async
   await expectSameRuns(dense, bytes, rowsFor(64));
 });
 
-test('names that are taken are left to those who have them', async () => {
+test('avoids existing names', async () => {
   const nodes = [
     { op: 'Mod', in: ['x', 'x'], out: ['mask'], attributes: { fmod: 1 } },
     { op: 'MatMul', in: ['mask', 'w'], out: ['dims'] },
@@ -266,7 +266,7 @@ test('names that are taken are left to those who have them', async () => {
   expect(print((await pass(packed.bytes, unpack())).model)).toBe(print(await modelOf(dense)));
 });
 
-describe('other verbs see the weights', () => {
+describe('other verbs read packed weights', () => {
   const verbs = {
     prune: () => [prune({ method: 'l1', amount: 0.8 })],
     'prune, all weights together': () => [prune({ method: 'l2', amount: 0.8, scope: 'global' })],
@@ -288,6 +288,6 @@ describe('other verbs see the weights', () => {
   }
 });
 
-test('what is read back is what a runtime would have computed when it loaded the model', () => {
+test('unpacks the same as a runtime when it loads the model', () => {
   expect(MAX_FOLDED).toBe(foldedBytes.value);
 });

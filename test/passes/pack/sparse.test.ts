@@ -34,7 +34,7 @@ describe('sparse initializers', () => {
     },
   );
 
-  test('onnx-proto reads what is written: values, int64 positions, dims', async () => {
+  test('are read by onnx-proto: values, int64 positions, dims', async () => {
     const { bytes } = await pass(
       product(
         f32(
@@ -53,7 +53,7 @@ describe('sparse initializers', () => {
     expect(sparse?.indices?.dims?.map(Number)).toEqual([5]);
   });
 
-  test('auto takes the smaller one', async () => {
+  test('are chosen by auto if they are smaller', async () => {
     const forms = async (sparsity: number): Promise<(string | undefined)[]> =>
       (await pass(product(sparseWeight('float32', [64, 64], sparsity)), pack({ store: 'auto' }))).report.changes.map(
         (one) => one.form,
@@ -63,7 +63,7 @@ describe('sparse initializers', () => {
     expect(await forms(0.01)).toEqual([]);
   });
 
-  test('in a body of If, and from a Constant node', async () => {
+  test('are written in a body of If, and from a Constant node', async () => {
     const spec: ModelSpec = {
       ...{
         opset: 17,
@@ -101,7 +101,7 @@ describe('sparse initializers', () => {
   });
 });
 
-/** A model of one sparse weight, its parts as given. */
+/** A model of one sparse weight with given parts. */
 async function withSparse(sparse: Partial<SparseTensor>): Promise<Uint8Array> {
   const model = await modelOf(product(f32([4, 4], new Float32Array(16))));
   model.graph.removeInitializer('w');
@@ -114,8 +114,8 @@ async function withSparse(sparse: Partial<SparseTensor>): Promise<Uint8Array> {
   return bytesOf(model);
 }
 
-describe('sparse weights of others', () => {
-  test('are read for every verb, with positions of either kind', async () => {
+describe('sparse weights of other tools', () => {
+  test('are read by every verb, with positions of either kind', async () => {
     const positions = constant('', 'int64', [2, 2], BigInt64Array.of(0n, 3n, 3n, 3n));
     for (const indices of [undefined, positions]) {
       const bytes = await withSparse(indices === undefined ? {} : { indices });
@@ -145,7 +145,7 @@ describe('sparse weights of others', () => {
       'its indices are int32, not int64',
     ],
     ['of too much', { dims: [2 ** 20, 2 ** 20] }, `dense it would have ${2 ** 42} bytes`],
-  ])('indices %s leave it as it is', async (_, parts, fact) => {
+  ])('are not changed if indices are %s', async (_, parts, fact) => {
     const bytes = await withSparse(parts);
     const { report, bytes: written } = await pass(bytes, unpack());
     expect(report.changes).toEqual([]);
@@ -154,7 +154,7 @@ describe('sparse weights of others', () => {
     expect(Buffer.compare(written, bytes)).toBe(0);
   });
 
-  test('one whose name another value has is left', async () => {
+  test('are not changed if another value has the same name', async () => {
     const model = await modelOf(await withSparse({}));
     model.graph.setInitializer(constant('w', 'float32', [1], Float32Array.of(7)));
     const report = await unpack().run(model);

@@ -1,4 +1,4 @@
-/** Sparse weights of every type, models of them, and what ONNX Runtime makes of these. */
+/** Sparse weights of every type, models with them, and their results in ONNX Runtime. */
 import { expect } from '@jest/globals';
 import type { Tensor } from 'onnxruntime-node';
 import { type DType, readModel } from '../../../src/index.node.ts';
@@ -8,7 +8,7 @@ import { modelOf } from '../../support/model.ts';
 import { optimizedModel, runModel } from '../../support/ort.ts';
 import { seeded } from '../../support/random.ts';
 
-/** A weight of small numbers of which a share is zero, or `zero` of bytes; the first kept one of floats is −0. */
+/** A weight of small numbers, a share of which is zero (`zero` for bytes); the first kept float is −0. */
 export function sparseWeight(dtype: DType, dims: readonly number[], sparsity: number, zero = 0): TensorSpec {
   const chance = seeded(dims.reduce((a, b) => a * b, dtype.length));
   const count = dims.reduce((a, b) => a * b, 1);
@@ -41,7 +41,7 @@ export function sparseWeight(dtype: DType, dims: readonly number[], sparsity: nu
   return { dtype, dims, data };
 }
 
-/** `y = x · w`, w of any type, cast or dequantized where it must be. */
+/** `y = x · w` with w of any type, cast or dequantized if needed. */
 export function product(weight: TensorSpec, rest: Partial<ModelSpec> = {}): ModelSpec {
   const { dtype, dims } = weight;
   const [rows = 1, columns = 1] = dims;
@@ -74,7 +74,7 @@ export function product(weight: TensorSpec, rest: Partial<ModelSpec> = {}): Mode
   };
 }
 
-/** How often each operator is in a model, bodies included; constants are none. */
+/** The number of each operator in a model, including bodies, without constants. */
 export async function operators(bytes: Uint8Array): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const { node } of (await modelOf(bytes)).nodes()) {
@@ -84,7 +84,7 @@ export async function operators(bytes: Uint8Array): Promise<Record<string, numbe
 }
 
 /**
- * Fails unless ONNX Runtime makes the same operators of both, and these give the same bits.
+ * Fails unless ONNX Runtime runs the same operators for both models, and gives the same bits.
  * @param levels - of optimization: without any, a weight is no constant, and large products are summed in another order
  */
 export async function expectSameRuns(
@@ -109,7 +109,7 @@ function bytesOfData(data: Tensor['data'] | undefined): Buffer {
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** Reads a model, gives it to `use`, and closes it. */
+/** Reads a model, passes it to `use`, and closes it. */
 export async function withModel<T>(
   path: string,
   use: (model: Awaited<ReturnType<typeof readModel>>) => Promise<T>,

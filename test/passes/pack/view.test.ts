@@ -19,7 +19,7 @@ import { f32, type ModelSpec, value } from '../../support/build.ts';
 import { bytesOf, modelOf, pass } from '../../support/model.ts';
 import { product, sparseWeight } from './support.ts';
 
-/** A weight in a body, one of a Constant node and one of the main graph, most of each zero. */
+/** A weight in a body, one in a Constant node and one in the main graph, each mostly zero. */
 const SPEC: ModelSpec = {
   opset: 17,
   inputs: { c: value('bool', []), x: f32([2, 40]) },
@@ -46,7 +46,7 @@ const SPEC: ModelSpec = {
 const packed = async (store: Store, spec: ModelSpec = SPEC): Promise<Uint8Array> =>
   (await pass(spec, pack({ store }))).bytes;
 
-/** What is said of each weight, but for how it is stored. */
+/** The facts of each weight, except how it is stored. */
 const weightsOf = ({ weights }: Inspection) =>
   weights.map(({ name, role, opTypes, dtype, dims, elements }) => ({ name, role, opTypes, dtype, dims, elements }));
 const byName = <T extends { readonly name: string }>(list: readonly T[] = []): T[] =>
@@ -55,12 +55,12 @@ const byName = <T extends { readonly name: string }>(list: readonly T[] = []): T
 describe.each(['bitmask', 'sparse'] as const)('a model packed with %s', (store) => {
   const thin = async (): Promise<Uint8Array> => {
     if (store === 'bitmask') return packed(store);
-    // Sparse tensors pay only where nearly all is zero.
+    // Sparse tensors pay only if nearly everything is zero.
     const { bytes } = await pass(SPEC, prune({ method: 'l1', amount: 0.99 }));
     return (await pass(bytes, pack({ store }))).bytes;
   };
 
-  test('inspect describes the weights it stands for, with the bytes of the file, and changes nothing', async () => {
+  test('inspect describes the unpacked weights with their bytes in the file, and changes nothing', async () => {
     const bytes = await thin();
     const model = await modelOf(bytes);
     const found = await inspect(model, { weights: true });
@@ -76,14 +76,14 @@ describe.each(['bitmask', 'sparse'] as const)('a model packed with %s', (store) 
     expect(one?.packed).toBe(store);
     expect(one?.byteLength).toBeLessThan(0.5 * 6400);
     expect(found.weights.find(({ name }) => name === 'b')).not.toHaveProperty('packed');
-    // What else is told is the file's.
+    // All other facts are those of the file.
     expect(found.nodes).toBe(model.graphs().reduce((sum, graph) => sum + graph.nodes.length, 0));
     expect(found.functions.map((each) => each.name)).toEqual(store === 'bitmask' ? ['Unpack'] : []);
     expect(found.sparse).toHaveLength(store === 'sparse' ? 3 : 0);
     expect(Buffer.compare(await bytesOf(model), bytes)).toBe(0);
   });
 
-  test('diff finds the same weights, says that they are packed, and changes neither', async () => {
+  test('diff finds the same weights, says that they are packed, and changes neither model', async () => {
     const bytes = await thin();
     const [before, after] = [(await pass(bytes, unpack())).bytes, bytes];
     const [dense, own] = [await modelOf(before), await modelOf(after)];
@@ -98,7 +98,7 @@ describe.each(['bitmask', 'sparse'] as const)('a model packed with %s', (store) 
     expect(Buffer.compare(await bytesOf(own), after)).toBe(0);
   });
 
-  test('sparsity() and isPruned() see the zeros', async () => {
+  test('sparsity() and isPruned() count the zeros', async () => {
     const bytes = await thin();
     const model = await modelOf(bytes);
     const order = (list: Awaited<ReturnType<typeof sparsity>>) =>
@@ -111,7 +111,7 @@ describe.each(['bitmask', 'sparse'] as const)('a model packed with %s', (store) 
   });
 });
 
-test('integers that are packed have both forms', async () => {
+test('packed integers have both forms', async () => {
   const { bytes } = await pass(
     product(sparseWeight('float32', [64, 64], 0.8)),
     quantize({ minElements: 0, weightsOnly: true }),
@@ -125,7 +125,7 @@ test('integers that are packed have both forms', async () => {
   expect(found.parameters).toBe(4096);
 });
 
-test('what is foretold is what the verbs do with the packed model', async () => {
+test('predictions equal what the verbs do with the packed model', async () => {
   const bytes = await packed('bitmask');
   const byteLengthOf = (one: Model): number => planModel(one, { mode: 'embed' }).byteLength;
   const planner: Planner = { open: () => modelOf(bytes), byteLengthOf };
@@ -136,14 +136,14 @@ test('what is foretold is what the verbs do with the packed model', async () => 
   expect(plan?.int8.notes).toEqual([]);
   expect(plan?.prune.targets.map((one) => one.weight).sort()).toEqual(['k', 'v', 'w']);
   const size = (recipe: string): number => plan?.predictions.find((one) => one.recipe === recipe)?.byteLength ?? 0;
-  // How many scales a stored weight needs, only its elements tell: up to one for 16 of them.
+  // The number of scales of a stored weight depends on its elements: up to one per 16 of them.
   const { length } = (await pass(bytes, quantize())).bytes;
   expect([length >= size('int8'), length < size('int8') * 1.2]).toEqual([true, true]);
   // 960 of 1600 elements go: 200 bytes of bits, 640 elements stay.
   expect(size('pruned')).toBe(dense - 3 * 6400 + 3 * (200 + 4 * 640));
 });
 
-test('a mask that does not fit its values: the parts are described and compared, with the reason', async () => {
+test('if a mask does not fit its values, the parts are described and compared, with the reason', async () => {
   const bytes = await packed('bitmask', product(sparseWeight('float32', [32, 32], 0.8)));
   const broken = async (): Promise<Model> => {
     const model = await modelOf(bytes);

@@ -13,7 +13,7 @@ function model(w: TensorSpec, op: string, attributes: NodeSpec['attributes'] = {
 const dims = (...list: number[]): TensorSpec => f32(list, randomFloats(list, 11));
 const nm = (keep: number, group: number) => prune({ method: 'l1', nm: { keep, group } });
 
-/** Counts what is not zero in each group: `lines` are the indices of the inputs of each sum, in order. */
+/** The most nonzero elements in a group; `lines` are the indices of the inputs of each sum, in order. */
 function fullest(data: Float32Array, lines: readonly (readonly number[])[], group: number): number[] {
   const counts = lines.flatMap((line) =>
     Array.from({ length: Math.ceil(line.length / group) }, (_, at) =>
@@ -56,12 +56,12 @@ describe('groups are neighbours along the inputs', () => {
     expect(Buffer.compare(bytes, again.bytes)).toBe(0);
   });
 
-  test('N is what stays: 1:4 keeps a quarter', async () => {
+  test('N weights are kept: 1:4 keeps a quarter', async () => {
     const { report } = await pass(model(dims(6, 32), 'Gemm', { transB: 1 }), nm(1, 4));
     expect(report.changes).toMatchObject([{ zeros: 6 * 24, elements: 6 * 32 }]);
   });
 
-  test('a short group at the end counts as filled up with zeros', async () => {
+  test('a short group at the end counts as padded with zeros', async () => {
     const w = f32([1, 7], [1, 2, 3, 4, 3, 1, 2]);
     const { bytes } = await pass(model(w, 'Gemm', { transB: 1 }), nm(2, 4));
     expect([...(await weightFloats(await modelOf(bytes), 'w'))]).toEqual([0, 0, 3, 4, 3, 0, 2]);
@@ -69,7 +69,7 @@ describe('groups are neighbours along the inputs', () => {
     expect([...(await weightFloats(await modelOf(short.bytes), 'w'))]).toEqual([0, 0, 3, 4, 3, 1]);
   });
 
-  test('what cannot be grouped is left', async () => {
+  test('weights that cannot be grouped are not changed', async () => {
     const skip = async (spec: ModelSpec) => {
       const { report } = await pass(spec, nm(2, 4));
       return [report.changes.length, report.skips[0]?.reason, report.skips[0]?.detail];

@@ -17,7 +17,7 @@ const SCORES = file({
   ],
 });
 
-describe('no weight that was read is kept until the model is written', () => {
+describe('weights are not kept in memory until the model is written', () => {
   test.each<[string, PruneOptions]>([
     ['single weights', { method: 'l1', amount: 3 }],
     ['all together', { method: 'l1', amount: 3, scope: 'global' }],
@@ -42,7 +42,7 @@ describe('no weight that was read is kept until the model is written', () => {
     const report = await prune(options).run(read);
     expect(report.changes.map((one) => one.weight)).toContain('fc.weight');
     expect(seen.length).toBeGreaterThan(0);
-    // A weak reference holds its target until the turn of the loop ends.
+    // A WeakRef keeps its target until the end of the current turn.
     await new Promise((resolve) => setTimeout(resolve, 0));
     collect();
     expect(seen.filter((one) => one.deref() !== undefined)).toHaveLength(0);

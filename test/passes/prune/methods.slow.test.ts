@@ -4,7 +4,7 @@ import { openArrays, type Pass, type PruneOptions, prune } from '../../../src/in
 import { modelOf, pass, weightFloats } from '../../support/model.ts';
 import { fixture, maskHash, zerosOf } from './support.ts';
 
-/** See scripts/reference_prune_methods.py, which wrote it with torch. */
+/** A step recorded by scripts/reference_prune_methods.py with torch. */
 interface Step {
   readonly method: 'l1' | 'ln';
   readonly amount: number;
@@ -46,7 +46,7 @@ function title({ model, steps = [], nm }: Case): string {
   return `${model}: ${nm === undefined ? steps.map(one).join(', then ') : nm.join(':')}`;
 }
 
-describe('the masks of torch, over trained weights', () => {
+describe('gives the masks of torch for trained weights', () => {
   test.each(cases.map((one) => [title(one), one] as const))('%s', async (_, one) => {
     const { steps = [], nm, weights } = one;
     const passes = await Promise.all(steps.map(passOf));

@@ -15,7 +15,7 @@ async function zeros(arrays: Readonly<Record<string, Spec>>, rest: Partial<Prune
   return { fc: await of('fc.weight'), head: await of('onnx::MatMul_7'), skips, notes: report.notes };
 }
 
-/** Message and hint of the error, and that the model is as it was. */
+/** Message and hint of the error; checks that the model did not change. */
 async function refusal(arrays: Readonly<Record<string, Spec>>, rest: Partial<PruneOptions> = {}, spec = model()) {
   const read = await modelOf(spec);
   const before = await bytesOf(read);
@@ -39,35 +39,35 @@ const HEAD: Spec = [[2, 3], [1, 0, 0, 1, 1, 0], 'bool'];
 const NO_HEAD = 'onnx::MatMul_7: not_in_file: m.npz has no array for it';
 
 describe('masks', () => {
-  test('prune where they are 0; what has none is left', async () => {
+  test('prune where they are 0; weights without a mask do not change', async () => {
     expect(await zeros({ 'fc.weight': FC })).toEqual({ fc: [1, 4, 5], head: [], skips: [NO_HEAD], notes: [] });
     const both = { 'fc.weight': FC, 'onnx::MatMul_7': HEAD };
     expect(await zeros(both)).toEqual({ fc: [1, 4, 5], head: [1, 2, 5], skips: [], notes: [] });
   });
 
-  test('a state_dict of torch: only what ends with _mask is looked at', async () => {
+  test('can be a torch state_dict, of which only names ending with _mask are used', async () => {
     const state = { 'fc.weight_orig': FC, 'fc.weight_mask': FC, 'fc.bias': [[2], [1, 2]] as Spec };
     expect(await zeros(state)).toMatchObject({ fc: [1, 4, 5], skips: [NO_HEAD] });
   });
 
-  test('by the module that the name of a node tells', async () => {
+  test('are matched by the module in the name of a node', async () => {
     expect(await zeros({ 'head.1.weight_mask': HEAD })).toMatchObject({ fc: [], head: [1, 2, 5] });
     expect(await zeros({ 'head.1.weight': HEAD })).toMatchObject({ head: [1, 2, 5] });
   });
 
-  test('layout torch: a matrix is [out, in], however the model stores it', async () => {
+  test('with layout torch are [out, in], whatever the layout in the model', async () => {
     const turned: Spec = [[3, 2], [1, 1, 0, 1, 0, 0], 'uint8'];
     const state = { 'fc.weight_mask': FC, 'head.1.weight_mask': turned };
     expect(await zeros(state, { layout: 'torch' })).toMatchObject({ fc: [1, 4, 5], head: [1, 2, 5] });
   });
 
-  test('for a bias: not used, and said so', async () => {
+  test('for a bias are not used, which is noted', async () => {
     expect((await zeros({ 'fc.weight': FC, 'fc.bias': [[2], [0, 1]] })).notes).toEqual([
       'm.npz: unused, because only weights are pruned: fc.bias',
     ]);
   });
 
-  test('for a weight that is left out: not used', async () => {
+  test('for an excluded weight are not used', async () => {
     const { skips, fc } = await zeros({ 'fc.weight': FC, 'head.1.weight': HEAD }, { exclude: [/^fc/] });
     expect([fc, skips]).toEqual([[], ['fc.weight: excluded_by_user: excluded by `opTypes`, `include` or `exclude`']]);
   });
@@ -78,7 +78,7 @@ describe('masks', () => {
     expect([Buffer.compare(first.bytes, again.bytes), again.report]).toEqual([0, first.report]);
   });
 
-  test('of PyTorch, over the model they were made for', async () => {
+  test('of PyTorch fit the model they were made for', async () => {
     const masks = await openArrays(fixture('reference/prune-masks.npz'));
     const { bytes, report } = await pass(fixture('digits-mlp.onnx'), prune({ method: 'mask', masks }));
     const written = await modelOf(bytes);
@@ -96,7 +96,7 @@ describe('masks', () => {
   });
 });
 
-describe('what does not fit', () => {
+describe('refuses arrays that do not fit', () => {
   const doubt =
     'The model stores it as [in, out]. If the array is [out, in], as in torch.nn.Linear, give `layout: torch`';
 
@@ -182,7 +182,7 @@ describe('what does not fit', () => {
     ]);
   });
 
-  test('a square matrix that the exporter turned, under the name torch gives it: nobody can tell', async () => {
+  test('a square matrix that the exporter may have transposed, under its torch name', async () => {
     const square: Spec = [
       [2, 2],
       [1, 0, 1, 1],
@@ -196,7 +196,7 @@ describe('what does not fit', () => {
       (await zeros({ 'head.1.weight_mask': square }, rest, spec)).head;
     expect(await head({ layout: 'torch' })).toEqual([2]);
     expect(await head({ layout: 'onnx' })).toEqual([1]);
-    // Under its own name it is as the model stores it.
+    // Under the model's own name it has the layout of the model.
     expect((await zeros({ 'onnx::MatMul_7': square }, {}, spec)).head).toEqual([1]);
   });
 });

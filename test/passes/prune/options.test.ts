@@ -22,7 +22,7 @@ const FILE: NamedArrays = {
   arrays: new Map([['head', constant('head', 'float32', [4, 4], new Float32Array(16))]]),
 };
 
-describe('options that do not go together', () => {
+describe('refuses options that exclude each other', () => {
   const L1: PruneOptions = { method: 'l1', amount: 0.5 };
   const nm = { keep: 2, group: 4 };
   test.each<[PruneOptions, string]>([
@@ -73,7 +73,7 @@ describe('amounts by name', () => {
     return [Object.fromEntries(report.changes.map((one) => [one.weight, one.zeros])), skips];
   }
 
-  test('of weights, of nodes, and by expressions; the first that fits, names before expressions', async () => {
+  test('match weights, nodes and expressions; names come before expressions, then the first match counts', async () => {
     expect(await zeros({ 'conv.*': 0.25, 'conv2.w': 0.5, top: 3 })).toEqual([
       { 'conv1.w': 4, 'conv2.w': 8, head: 3 },
       [],
@@ -81,7 +81,7 @@ describe('amounts by name', () => {
     expect(await zeros({ '1': 1, conv: 2, '.': 5 })).toEqual([{ 'conv1.w': 1, 'conv2.w': 2, head: 5 }, []]);
   });
 
-  test('what has none is left, or takes the amount of all others', async () => {
+  test('leave other weights unchanged, or give them the common amount', async () => {
     expect(await zeros({ head: 0.5 })).toEqual([
       { head: 8 },
       ['conv1.w: no amount is given for it', 'conv2.w: no amount is given for it'],
@@ -92,11 +92,11 @@ describe('amounts by name', () => {
     ]);
   });
 
-  test('with slices', async () => {
+  test('apply to slices', async () => {
     expect(await zeros({ head: 1, conv: 0.5 }, { axis: 'out' })).toEqual([{ 'conv1.w': 8, 'conv2.w': 8, head: 4 }, []]);
   });
 
-  test('names of weights that are left out are known', async () => {
+  test('may name weights that are excluded', async () => {
     const [changed] = await zeros({ head: 0.5, 'conv1.w': 0.5, neck: 0.5 }, { exclude: [/^conv1/] });
     expect(changed).toEqual({ 'conv2.w': 8, head: 8 });
   });
@@ -115,7 +115,7 @@ describe('amounts by name', () => {
   });
 });
 
-describe('a weight that would be zero altogether', () => {
+describe('refuses to zero a whole weight', () => {
   const HINT =
     'A layer of zeros computes nothing. Reduce the amount, exclude the layer (`exclude`), or allow it (`allowEmpty`).';
   const EVERY: PruneOptions = { method: 'l1', amount: 16 };
@@ -146,13 +146,13 @@ describe('a weight that would be zero altogether', () => {
       .run(model)
       .catch((error: unknown) => error);
     expect(cause).toMatchObject({ code: 'options', message: expect.stringContaining(message), hint: HINT });
-    // Other weights would have been pruned: none was.
+    // Other weights would have been pruned, but none was.
     expect(Buffer.compare(await bytesOf(model), before)).toBe(0);
     const { report } = await pass(MODEL, prune({ ...options, allowEmpty: true }));
     expect(report.changes.some((one) => one.zeros === one.elements)).toBe(true);
   });
 
-  test('one that is zero already is no error', async () => {
+  test('accepts a weight that is already zero', async () => {
     const spec = { ...MODEL, initializers: { ...MODEL.initializers, head: f32([4, 4], new Float32Array(16)) } };
     const { report } = await pass(spec, prune({ method: 'l1', amount: 0.5 }));
     expect(report.changes.map((one) => one.zeros)).toEqual([8, 8, 16]);

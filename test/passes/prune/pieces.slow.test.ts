@@ -8,7 +8,7 @@ import { modelOf } from '../../support/model.ts';
 
 const PATTERN = { keep: 2, group: 4 };
 
-/** Numbers without an order, quickly made. */
+/** Unordered numbers, quickly generated. */
 function scattered(dims: readonly number[]): Float32Array {
   const data = new Float32Array(dims.reduce((all, size) => all * size, 1));
   for (let at = 0; at < data.length; at++) data[at] = Math.imul(at, 2_654_435_761);
@@ -26,7 +26,7 @@ test.each([
   ['rows of a matrix, the last group of which is short', one('MatMul', [1030, 2201]), 0, 1030],
   ['columns of a matrix', one('Gemm', [2201, 1030], { transB: 1 }), 1, 1030],
   ['channels of an image', one('Conv', [1700, 90, 3, 5]), 1, 90],
-])('N:M in pieces, along %s, is that of the whole weight', async (_, spec, axis, run) => {
+])('N:M in pieces, along %s, equals that of the whole weight', async (_, spec, axis, run) => {
   const model = await modelOf(spec);
   const held = model.graph.initializers.get('w');
   if (held === undefined) throw new RangeError('no weight');

@@ -11,7 +11,7 @@ function distinct(count: number): Float32Array {
   return Float32Array.from({ length: count }, (_, index) => (((index * 7) % count) + 1) * (index % 2 ? -1 : 1));
 }
 
-/** What half of {@link distinct} leaves. */
+/** {@link distinct} with half of it pruned. */
 function halved(count: number): Float32Array {
   return distinct(count).map((one) => (Math.abs(one) <= count / 2 ? 0 : one));
 }
@@ -31,7 +31,7 @@ function one(
   };
 }
 
-describe('where weights are', () => {
+describe('finds weights', () => {
   const w = f32([5, 4], distinct(20));
 
   test.each([
@@ -71,7 +71,7 @@ describe('where weights are', () => {
     expect(await weightFloats(await modelOf(bytes), 'w')).toEqual(Float32Array.of(3, 0, 0, 4));
   });
 
-  test('behind Identity and Transpose', async () => {
+  test('before Identity and Transpose', async () => {
     const nodes: NodeSpec[] = [
       { op: 'Transpose', in: ['w'], out: ['t'] },
       { op: 'Identity', in: ['t'], out: ['i'] },
@@ -113,7 +113,7 @@ describe('where weights are', () => {
     expect(await weightFloats(await modelOf(bytes), 'w')).toEqual(halved(20));
   });
 
-  test('a shared weight is pruned once, and counted once', async () => {
+  test('shared by nodes, and prunes and counts them once', async () => {
     const nodes: NodeSpec[] = [
       { op: 'MatMul', in: ['x', 'w'], out: ['p'], name: 'first' },
       { op: 'Gemm', in: ['x', 'w'], out: ['q'], name: 'second' },
@@ -143,7 +143,7 @@ describe('element types', () => {
     expect([...words]).toEqual([...(w.data as Uint16Array)].map((word) => (gone.includes(word) ? 0 : word)));
   });
 
-  test('float64, told apart below the precision of float32', async () => {
+  test('float64 is compared beyond the precision of float32', async () => {
     const data = Float64Array.of(1 + 2 ** -40, 1, 1 + 2 ** -41, 2, 3, 4);
     const w: TensorSpec = { dtype: 'float64', dims: [3, 2], data };
     const { bytes } = await pass(
@@ -162,7 +162,7 @@ describe('element types', () => {
   });
 });
 
-describe('what stays', () => {
+describe('the rest of the model', () => {
   const spec: ModelSpec = {
     opset: 17,
     inputs: { x: f32(['n', 8]) },
@@ -216,7 +216,7 @@ describe('what stays', () => {
   });
 });
 
-test('a number of weights that is hardly any of them is noted: percent may have been meant', async () => {
+test('notes an amount that is a tiny number of weights, because percent may have been meant', async () => {
   const spec = one('MatMul', ['x', 'w'], { initializers: { w: f32([80, 100], distinct(8000)) } });
   const notesOf = async (amount: number) => (await pass(spec, prune({ method: 'l1', amount }))).report.notes;
   const note = '40 is a count of weights: 0.50 % are zero. For 40 %, give 0.4, or 40% on the command line';

@@ -20,25 +20,25 @@ describe('selectRandom', () => {
     );
   });
 
-  test('the same seed and name choose the same on every machine', () => {
+  test('chooses the same on every machine for the same seed and name', () => {
     expect(chosen(40, 8, 0)).toEqual(GOLDEN.seed0);
     expect(chosen(40, 8, 42)).toEqual(GOLDEN.seed42);
     expect(chosen(40, 8, 0, 'fc.weight')).toEqual(GOLDEN.named);
   });
 
-  test('all of them, none of them', () => {
+  test('can choose all or none', () => {
     expect(chosen(5, 5, 1)).toEqual([0, 1, 2, 3, 4]);
     expect(chosen(5, 0, 1)).toEqual([]);
   });
 
-  test('every index is about equally likely', () => {
+  test('chooses every index with about equal probability', () => {
     const [rounds, total, count] = [4000, 20, 5];
     const counts = new Array<number>(total).fill(0);
     for (let seed = 0; seed < rounds; seed++)
       for (const one of chosen(total, count, seed)) counts[one] = (counts[one] ?? 0) + 1;
     const expected = (rounds * count) / total;
     const chiSquare = counts.reduce((sum, one) => sum + (one - expected) ** 2 / expected, 0);
-    // 19 degrees of freedom: 43.8 is passed by chance once in a thousand, and the seeds are fixed.
+    // 19 degrees of freedom: chance exceeds 43.8 once in a thousand, and the seeds are fixed.
     expect(chiSquare).toBeLessThan(43.8);
   });
 });

@@ -18,7 +18,7 @@ function model(weights: Readonly<Record<string, TensorSpec>>): ModelSpec {
 
 const TWO = model({ a: f32([20, 20], randomFloats([20, 20], 1)), b: f32([12, 20], randomFloats([12, 20], 2)) });
 
-/** Zeros of each weight after every run, each over what the one before wrote. */
+/** Zeros of each weight after every run on the result of the previous one. */
 async function runs(spec: ModelSpec, ...list: readonly PruneOptions[]): Promise<number[][][]> {
   const after: number[][][] = [];
   let bytes: Uint8Array | undefined;
@@ -36,7 +36,7 @@ async function runs(spec: ModelSpec, ...list: readonly PruneOptions[]): Promise<
 
 const includes = (all: readonly number[], some: readonly number[]): boolean => some.every((one) => all.includes(one));
 
-describe('an amount of what remains', () => {
+describe('an amount of the remaining weights', () => {
   const half: PruneOptions = { method: 'l1', amount: 0.5, of: 'remaining' };
 
   test.each<[string, PruneOptions, number[], number[]]>([
@@ -51,19 +51,19 @@ describe('an amount of what remains', () => {
     expect(first.every((one, index) => includes(second[index] ?? [], one))).toBe(true);
   });
 
-  test.each(['l1', 'random'] as const)('of all together: %s', async (method) => {
+  test.each(['l1', 'random'] as const)('applies to all weights together: %s', async (method) => {
     const options: PruneOptions = { ...half, method, scope: 'global' };
     const [first = [], second = []] = await runs(TWO, options, options);
     expect([first.flat().length, second.flat().length]).toEqual([320, 480]);
     expect(first.every((one, index) => includes(second[index] ?? [], one))).toBe(true);
   });
 
-  test('of all weights, the same twice changes nothing more', async () => {
+  test('of all weights changes nothing the second time', async () => {
     const [first, second] = await runs(TWO, { ...half, of: 'all' }, { ...half, of: 'all' });
     expect(second).toEqual(first);
   });
 
-  test('one threshold takes the weights that are the smallest of all', async () => {
+  test('with one threshold takes the smallest weights of all', async () => {
     const spec = model({ a: f32([2, 3], [0, 5, 0, 6, 7, 8]), b: f32([2, 2], [1, 2, 9, 9]) });
     expect(await runs(spec, { method: 'l1', amount: 0.25, of: 'remaining', scope: 'global' })).toEqual([
       [
@@ -79,7 +79,7 @@ describe('an amount of what remains', () => {
     ]);
   });
 
-  test('fewer than the number asked for', async () => {
+  test('may be less than the requested number', async () => {
     const spec = model({ a: f32([2, 3], [0, 5, 0, 6, 7, 8]) });
     const left = async (options: PruneOptions) => (await pass(spec, prune(options))).report.skips[0]?.detail;
     expect(await left({ method: 'l1', amount: 5, of: 'remaining' })).toBe(
@@ -90,7 +90,7 @@ describe('an amount of what remains', () => {
     expect(report.skips[0]?.detail).toBe('it has 2 slices along axis 0 that are not zero, fewer than 3');
   });
 
-  test('scores of 0 do not stand before weights that are zero already', async () => {
+  test('takes existing zeros before weights with scores of 0', async () => {
     const spec = model({ a: f32([1, 8], [1, 2, 3, 4, 0, 0, 7, 8]) });
     const values = Float32Array.of(0, 0, 0, 0, 0, 9, 1, -0);
     const scores: NamedArrays = { label: 's', arrays: new Map([['a', constant('a', 'float32', [1, 8], values)]]) };

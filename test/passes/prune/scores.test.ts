@@ -10,10 +10,10 @@ describe('scores', () => {
     prune({ method: 'l1', scores: file({ 'fc.weight': [[2, 4], values] }), ...rest });
   const gone = async (values: readonly number[], rest: Partial<PruneOptions>): Promise<number[]> =>
     zerosOf(await weightFloats(await modelOf((await pass(model(), scored(values, rest))).bytes), 'fc.weight'));
-  // The weight is 1 … 8 in order: what goes here, its magnitudes would keep.
+  // The weight is 1 … 8 in order, so that scores and magnitudes disagree.
   const VALUES = [9, 8, 7, -6, 5, 4, 3, -2];
 
-  test('their magnitudes take the place of the weight’s', async () => {
+  test('replace the magnitudes of the weight', async () => {
     expect(await gone(VALUES, { amount: 3 })).toEqual([5, 6, 7]);
     expect(await gone(VALUES, { amount: 3, scope: 'global' })).toEqual([5, 6, 7]);
     expect(await gone(VALUES, { amount: 1, axis: 'out' })).toEqual([4, 5, 6, 7]);
@@ -23,7 +23,7 @@ describe('scores', () => {
     expect(zerosOf(await weightFloats(await modelOf(bytes), 'fc.weight'))).toEqual([1, 2, 3, 5, 6, 7]);
   });
 
-  test('order weights that hold NaN too', async () => {
+  test('also order weights with NaN', async () => {
     const spec = model();
     const values = [Number.NaN, 2, 3, 4, 5, 6, 7, 8];
     const initializers = { ...spec.initializers, 'fc.weight': f32([2, 4], values) };
@@ -31,7 +31,7 @@ describe('scores', () => {
     expect(report.changes).toMatchObject([{ weight: 'fc.weight', zeros: 3 }]);
   });
 
-  test('weights of any float types under one threshold', async () => {
+  test('allow weights of any float types under one threshold', async () => {
     const spec = model({ dtype: 'float64', dims: [2, 3], data: Float64Array.of(1, 2, 3, 4, 5, 6) });
     const scores = file({
       'fc.weight': [[2, 4], VALUES],
@@ -47,8 +47,8 @@ describe('scores', () => {
     ]);
   });
 
-  test('of any number type, as exactly as they are told', async () => {
-    // The order of the weight turned round; where float32 is too coarse for the differences, float64 and integers are not.
+  test('may have any numeric type, and are compared exactly', async () => {
+    // The reversed order of the weight; float32 is too coarse for some differences, float64 and integers are not.
     const order = [8, 7, 6, 5, 4, 3, 2, 1];
     const types: [DType, ArrayBufferView][] = [
       ['float64', Float64Array.from(order, (one) => 1 + one * 2 ** -40)],
@@ -80,7 +80,7 @@ describe('scores', () => {
     ['all weights', { amount: 3, scope: 'global' }],
     ['slices', { amount: 1, axis: 0 }],
     ['groups', { nm: { keep: 2, group: 4 } }],
-  ])('NaN orders nothing: %s', async (_, rest) => {
+  ])('refuse NaN: %s', async (_, rest) => {
     const run = scored([1, 2, Number.NaN, 4, 5, 6, 7, 8], rest).run(await modelOf(model()));
     await expect(run).rejects.toThrow("m.npz, array 'fc.weight': contains NaN, which cannot be ranked");
   });

@@ -39,13 +39,13 @@ describe('skips', () => {
     expect(await weightFloats(pruned, 'w0')).toEqual(w0.data);
   });
 
-  test('infinity has a magnitude: the largest', async () => {
+  test('infinity has the largest magnitude', async () => {
     const w0 = f32([2, 2], [Number.NEGATIVE_INFINITY, 1, 2, 3]);
     const { pruned } = await outcome(model({ w0 }), { ...L1, amount: 3 });
     expect([...(await weightFloats(pruned, 'w0'))]).toEqual([Number.NEGATIVE_INFINITY, 0, 0, 0]);
   });
 
-  test('random asks for no magnitude, so NaN may go', async () => {
+  test('random needs no magnitude, so NaN may be pruned', async () => {
     const w0 = f32([4, 4], new Float32Array(16).fill(Number.NaN));
     const { changed } = await outcome(model({ w0 }), { method: 'random', amount: 0.5 });
     expect(changed).toEqual(['w0', 'w1']);
@@ -132,7 +132,7 @@ describe('excluded_by_user', () => {
     expect([changed, skipped]).toEqual([kept, left.map((one) => [one, 'excluded_by_user'])]);
   });
 
-  test('a weight shared with a node that is left out is pruned for the other', async () => {
+  test('a weight shared with an excluded node is pruned for the other', async () => {
     const spec = model();
     const nodes = spec.nodes.map((node) => ({ ...node, in: [node.in[0] ?? '', 'w0'] }));
     const { changed, skipped } = await outcome({ ...spec, nodes }, { ...L1, exclude: [/head/] });
@@ -140,7 +140,7 @@ describe('excluded_by_user', () => {
   });
 });
 
-describe('options that cannot be', () => {
+describe('refuses invalid options', () => {
   test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 54])('amount %s', (amount) => {
     expect(() => prune({ method: 'l1', amount })).toThrow(CompressError);
     expect(() => prune({ method: 'l1', amount })).toThrow('neither a fraction between 0 and 1 nor a whole number');

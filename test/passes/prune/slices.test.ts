@@ -20,7 +20,7 @@ const node = (op: string, inputs: readonly string[], attributes: NodeSpec['attri
 const gemm = (transB: number): NodeSpec => node('Gemm', ['x', 'w'], { transB });
 const dims = (...list: number[]): TensorSpec => f32(list, randomFloats(list, 5));
 
-/** The axis along which slices became zero, as the report tells it; or why none did. */
+/** The axis along which slices became zero, from the report; or why none did. */
 async function axisOf(spec: ModelSpec, axis: Axis): Promise<string> {
   const { report } = await pass(spec, prune({ method: 'l1', amount: 1, axis }));
   const [change] = report.changes;
@@ -124,7 +124,7 @@ describe('the axis of output channels and of inputs', () => {
     expect([await axisOf(spec, 'out'), await axisOf(spec, 'in')]).toEqual([out, input]);
   });
 
-  test('inside a function whose call gives the attribute, nothing is known', async () => {
+  test('is unknown inside a function whose call gives the attribute', async () => {
     const w = dims(3, 5);
     const inside: NodeSpec[] = [
       { op: 'Constant', in: [], out: ['w'], attributes: { value: w } },
@@ -142,7 +142,7 @@ describe('the axis of output channels and of inputs', () => {
     expect(await axisOf(spec, 0)).toBe('1 of 3 slices along axis 0');
   });
 
-  test('an axis by its number, from either end, as stored', async () => {
+  test('can be given by number, from either end, as stored', async () => {
     const spec = model(dims(3, 5, 2, 4), [node('Conv', ['x', 'w'])]);
     for (const [axis, length] of [3, 5, 2, 4].entries()) {
       expect(await axisOf(spec, axis)).toBe(`1 of ${length} slices along axis ${axis}`);
@@ -153,9 +153,9 @@ describe('the axis of output channels and of inputs', () => {
   });
 });
 
-describe('which slices', () => {
+describe('selection of slices', () => {
   const rows = (...list: number[][]): TensorSpec => f32([list.length, list[0]?.length ?? 0], list.flat());
-  // By the sum the second is the smallest, by squares the first, by the largest magnitude the third.
+  // The second has the smallest sum, the first the smallest squares, the third the smallest maximum.
   const w = rows([3, 3, 3, 0], [0, 5, 0, 0], [-2, 2, -2, 2.5], [9, 9, 9, 9]);
 
   test.each([
@@ -168,14 +168,14 @@ describe('which slices', () => {
     expect(await weightFloats(await modelOf(bytes), 'w')).toEqual(left);
   });
 
-  test('a fraction of the slices, rounded half to even; the lower of equal ones first', async () => {
+  test('rounds a fraction half to even, and takes the lower of equal slices first', async () => {
     const equal = rows([1, 1], [2, 2], [-1, 1], [2, 2], [1, -1]);
     const { bytes, report } = await pass(model(equal, [gemm(1)]), prune({ method: 'l2', amount: 0.5, axis: 0 }));
     expect(zerosOf(await weightFloats(await modelOf(bytes), 'w'))).toEqual([0, 1, 4, 5]);
     expect(report.changes).toMatchObject([{ zeros: 4, form: '2 of 5 slices along axis 0' }]);
   });
 
-  test('by chance: as many, whole ones, the same for the same seed', async () => {
+  test('at random takes the same number of whole slices, the same for the same seed', async () => {
     const spec = model(dims(40, 6), [gemm(1)]);
     const random = (seed: number): PruneOptions => ({ method: 'random', amount: 0.3, axis: 'out', seed });
     const zeros = async (seed: number): Promise<number[]> =>
@@ -187,7 +187,7 @@ describe('which slices', () => {
     expect(await zeros(8)).not.toEqual(seven);
   });
 
-  test('in any float type, in Constant nodes, and again without another change', async () => {
+  test('supports any float type and Constant nodes, and changes nothing the second time', async () => {
     const values = [3, -4, 1, 1, 9, 9];
     const types: TensorSpec[] = [
       { dtype: 'float16', dims: [3, 2], data: Uint16Array.of(0x4200, 0xc400, 0x3c00, 0x3c00, 0x4880, 0x4880) },
@@ -209,7 +209,7 @@ describe('which slices', () => {
     }
   });
 
-  test('fewer slices than asked for, and NaN, are left', async () => {
+  test('does not change weights with fewer slices than requested, or with NaN', async () => {
     const spec = model(rows([1, Number.NaN], [2, 3]), [gemm(1)]);
     const skip = async (options: Partial<PruneOptions>) => {
       const { report } = await pass(spec, prune({ method: 'l1', amount: 1, axis: 'out', ...options }));

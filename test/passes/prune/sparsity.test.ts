@@ -14,7 +14,7 @@ function model(w: TensorSpec, op = 'Gemm'): ModelSpec {
 const of = async (spec: ModelSpec) => sparsity(await modelOf(spec));
 const dense = (...dims: number[]): TensorSpec => f32(dims, randomFloats(dims, 3));
 
-test('counts zeros of either sign, and slices of nothing else', async () => {
+test('counts zeros of either sign, and slices of zeros', async () => {
   const w = f32([3, 4], [0, -0, 0, 0, 1, 0, 2, 3, 4, 0, 5, 0]);
   expect(await of(model(w))).toEqual([
     {
@@ -24,7 +24,7 @@ test('counts zeros of either sign, and slices of nothing else', async () => {
       nm: { keep: 3, group: 4 },
     },
   ]);
-  // The same bytes as a weight on the right of MatMul: [in, out].
+  // The same bytes as a right operand of MatMul: [in, out].
   expect(await of(model(w, 'MatMul'))).toMatchObject([
     { out: { axis: 1, slices: 4, zero: 1 }, in: { axis: 0, slices: 3, zero: 1 } },
   ]);
@@ -49,7 +49,7 @@ describe('the pattern that every group keeps to', () => {
     }
   });
 
-  test('none where one group breaks it, and none in a dense weight', async () => {
+  test('is absent if one group breaks it, and in a dense weight', async () => {
     const pattern = [0, 0, 1, 1];
     const w = f32([2, 8], [...pattern, ...pattern, ...pattern, 1, 1, 1, 1]);
     expect((await of(model(w)))[0]?.nm).toEqual({ keep: 6, group: 8 });
@@ -59,7 +59,7 @@ describe('the pattern that every group keeps to', () => {
   });
 });
 
-test('changes nothing, and finds what pruning reported', async () => {
+test('changes nothing, and agrees with the report of pruning', async () => {
   const {
     model: pruned,
     report,
@@ -70,7 +70,7 @@ test('changes nothing, and finds what pruning reported', async () => {
   expect(Buffer.compare(await bytesOf(pruned), bytes)).toBe(0);
 });
 
-test('a model is pruned where a weight has zeros enough', async () => {
+test('a model counts as pruned if a weight has enough zeros', async () => {
   const dims = [20, 20];
   const amount = async (options: PruneOptions | undefined) => {
     const spec = model(dense(...dims));

@@ -1,4 +1,4 @@
-/** Masks of pruned weights as the references keep them, and a small model with files of arrays for it. */
+/** Masks of pruned weights as in the references, and a small model with arrays for it. */
 import { createHash } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { constant, type NamedArrays } from '../../../src/index.node.ts';
@@ -15,7 +15,7 @@ export function zerosOf(data: ArrayLike<number>): number[] {
   return Array.from(data).flatMap((one, index) => (one === 0 ? [index] : []));
 }
 
-/** SHA-256 of the mask of a pruned weight as bits, the first in the highest of a byte: as `numpy.packbits` gives them. */
+/** SHA-256 of the mask of a pruned weight as bits, the first in the highest bit, like `numpy.packbits`. */
 export function maskHash(data: ArrayLike<number>): string {
   const bits = new Uint8Array(Math.ceil(data.length / 8));
   for (let index = 0; index < data.length; index++) {

@@ -5,7 +5,7 @@ import { elementCount } from '../../../src/ir/dtype.ts';
 import { f32, type ModelSpec } from '../../support/build.ts';
 import { pass, weightFloats } from '../../support/model.ts';
 
-/** See scripts/reference_prune.py, which wrote it with torch. */
+/** A weight of the reference that scripts/reference_prune.py made with torch. */
 interface Weight {
   readonly dims: readonly number[];
   readonly step: number;
@@ -22,7 +22,7 @@ const REFERENCE: Reference = JSON.parse(
   readFileSync(new URL('../../../fixtures/reference/prune-torch.json', import.meta.url), 'utf8'),
 );
 
-/** The weight the reference was made from. */
+/** The weight from which the reference was made. */
 function weight({ dims, step }: Weight, number = 0): Float32Array {
   return Float32Array.from({ length: elementCount(dims) }, (_, index) => {
     const size = (((index * step) % REFERENCE.prime) + 1) / 64 + number / 256;
@@ -30,7 +30,7 @@ function weight({ dims, step }: Weight, number = 0): Float32Array {
   });
 }
 
-/** One layer a weight: a Gemm for a matrix, a Conv for more. */
+/** One layer per weight: a Gemm for a matrix, a Conv for more dims. */
 function model(weights: readonly Weight[]): ModelSpec {
   return {
     opset: 17,
@@ -60,7 +60,7 @@ describe('zeroes the same weights as torch.nn.utils.prune', () => {
         const data = await weightFloats(pruned, 'w0');
         expect(zerosOf(data)).toEqual(one.zeros);
         expect(report.changes[0]?.zeros).toBe(one.zeros.length);
-        // What stays, stays bit for bit.
+        // Kept weights do not change a bit.
         expect(data).toEqual(weight(one).map((value, index) => (one.zeros.includes(index) ? 0 : value)));
       }
     },

@@ -9,14 +9,14 @@ import type { QuantizeOptions } from '../../../src/passes/quantize/options.ts';
 import { buildModel, f32, float, value } from '../../support/build.ts';
 import { fixture } from '../../support/cli.ts';
 
-/** A range that is no good for anything but its means. */
+/** A range of which only the means matter. */
 function withMeans(...channelMeans: number[]): ActivationRange {
   return { min: -1, max: 1, observedMin: -1, observedMax: 1, power: 1, clipError: 0, zeros: 0, channelMeans };
 }
 
 type Opened = Awaited<ReturnType<typeof readModel>>;
 
-/** Weights stored as integers, all of them, with the biases that the means ask for. */
+/** All weights stored as integers, with biases corrected by the means. */
 async function stored(model: Opened, means: ReadonlyMap<string, ActivationRange>, options: QuantizeOptions = {}) {
   const [report] = await transform(model, quantize({ weightsOnly: true, minElements: 0, means, ...options }));
   return report;
@@ -36,7 +36,7 @@ async function numbersOf(model: Opened, name: string): Promise<number[]> {
   ];
 }
 
-/** What rounding did to a row of the weight, by the integers and the scale that stand in the model. */
+/** The rounding errors of the rows of the weight, from the integers and scales in the model. */
 async function errors(model: Opened, rows: readonly (readonly number[])[]): Promise<number[][]> {
   const integers = await numbersOf(model, 'w_quantized');
   const scales = await numbersOf(model, 'w_scale');
@@ -82,7 +82,7 @@ const conv = (inputs: string[], extra = {}) =>
 
 const FILTER_MEANS = [0.5, 0.5, -2, -2];
 
-test('the bias of a Conv takes up the error of the filter, as it is written, times the mean of its channel', async () => {
+test('the bias of a Conv absorbs the error of the written filter times the mean of its channel', async () => {
   const model = await readModel(conv(['x', 'w', 'b']));
   expect([...correctionValues(model)]).toEqual([['x', 1]]);
   const report = await stored(model, new Map([['x', withMeans(...MEANS)]]));
@@ -103,8 +103,8 @@ test('a Conv without a bias gets one', async () => {
   expectClose(await biasOf(model, 'Conv'), shifts);
 });
 
-test('the scales of blocks are those that the correction is for', async () => {
-  // Scales as small as these are no float16.
+test('the correction uses the scales of blocks', async () => {
+  // Scales this small are not stored as float16.
   const row = Array.from({ length: 4096 }, (_, at) => (at === 0 ? 8 : Math.sin(3 * at)) * 1e-3);
   const means = Array.from({ length: 4096 }, (_, at) => 1 + (at % 5));
   const model = await readModel(
@@ -132,7 +132,7 @@ test('the scales of blocks are those that the correction is for', async () => {
   expectClose(await biasOf(model, 'Conv'), [-dot(error, means)]);
 });
 
-test('each group of a Conv has its own channels', async () => {
+test('each group of a Conv uses its own channels', async () => {
   const model = await readModel(
     buildModel({
       opset: 13,
@@ -147,7 +147,7 @@ test('each group of a Conv has its own channels', async () => {
   expectClose(await biasOf(model, 'Conv'), shifts);
 });
 
-test('a place of what a ConvTranspose makes sees one tap in so many as its strides make', async () => {
+test('each output of a ConvTranspose counts one of every `strides` taps', async () => {
   const model = await readModel(
     buildModel({
       opset: 13,
@@ -179,7 +179,7 @@ const gemm = (attributes: { readonly transB?: number; readonly alpha?: ReturnTyp
   });
 };
 
-test.each([0, 1])('a Gemm with transB = %i, whose product is dynamic', async (transB) => {
+test.each([0, 1])('corrects a Gemm with transB = %i and a dynamic product', async (transB) => {
   const model = await readModel(gemm({ transB }));
   expect([...correctionValues(model)]).toEqual([['x', -1]]);
   const means = [1, 2, -3, 0.5];
@@ -193,7 +193,7 @@ test.each([0, 1])('a Gemm with transB = %i, whose product is dynamic', async (tr
   );
 });
 
-test('the bias of a Conv on integers is corrected too, in steps of the product', async () => {
+test('the bias of a Conv on integers is corrected too, in steps of its scale', async () => {
   const model = await readModel(conv(['x', 'w', 'b']));
   const ranges = new Map([
     ['x', withMeans(...MEANS)],
@@ -208,7 +208,7 @@ test('the bias of a Conv on integers is corrected too, in steps of the product',
   }
 });
 
-test('what does not fit stays as it is', async () => {
+test('layers without matching means do not change', async () => {
   for (const [bytes, means] of [
     [gemm({ alpha: float(2) }), [1, 2, 3, 4]],
     [gemm({ transB: 1 }), [1, 2, 3]],
@@ -222,7 +222,7 @@ test('what does not fit stays as it is', async () => {
   }
 });
 
-test('calibration measures the means that are asked for', async () => {
+test('calibration measures the requested means', async () => {
   const model = await readModel(fixture('digits-cnn.onnx'));
   const means = correctionValues(model);
   expect(means.size).toBe(4);

@@ -8,7 +8,7 @@ const op = (type: string, inputs: string[], out: string, attributes: NodeSpec['a
   ...{ op: type, in: inputs, out: [out], name: out, attributes },
 });
 
-/** A product that makes one input 300 times louder, and one that hardly listens to it. */
+/** A product that makes one channel 300 times larger, and one with small weights for it. */
 function outlier(): Uint8Array {
   const first = normal(256, 3, 0.5).map((one, at) => (at % 16 === 1 ? one * 300 : one));
   const second = normal(256, 4, 0.5).map((one, at) => (Math.floor(at / 16) === 1 ? one / 300 : one));
@@ -23,7 +23,7 @@ function outlier(): Uint8Array {
 
 const DYNAMIC = 'DynamicQuantizeMatMul';
 
-test('a product that would lose its signal in outliers on integers has a stored weight', async () => {
+test('a product whose outliers would drown the signal on integers gets a stored weight', async () => {
   const { report, kernels, sqnr } = await quantized(outlier(), { x: [16] });
   const changes = report?.changes.map(({ weight, form, instead }) => [weight, form, instead?.detail]);
   expect(changes).toEqual([
@@ -40,7 +40,7 @@ test('a product that would lose its signal in outliers on integers has a stored 
   expect(sqnr).toBeGreaterThan(forced.sqnr + 6);
 });
 
-/** Powers of frames, each quieter than the one before, through filters, and a logarithm of them. */
+/** Powers of increasingly quiet frames, through filters and a logarithm. */
 function spectrum(): Uint8Array {
   const frames = Float32Array.from({ length: 16 }, (_, at) => 10 ** (-at / 4));
   const filters = normal(128 * 128, 5).map((one, at) => one ** 2 * 10 ** (-(at % 128) / 32));
@@ -75,7 +75,7 @@ test.each([
   ]);
 });
 
-/** The same with a Conv that has the filters, and what lies between it and the Log transposes and reshapes. */
+/** The same with a Conv as the filters, and nodes that transpose and reshape before the Log. */
 function convSpectrum(): Uint8Array {
   const frames = Float32Array.from({ length: 16 }, (_, at) => 10 ** (-at / 4));
   const filters = normal(128 * 128, 5).map((one, at) => one ** 2 * 10 ** (-Math.floor(at / 128) / 32));
@@ -143,7 +143,7 @@ test.each<readonly [string, readonly NodeSpec[]]>([
   ['a norm', [op('ReduceL2', ['m'], 'c', { axes: [2] }), op('Log', ['c'], 'y')]],
   ['a mean of neighbours', [op('AveragePool', ['m'], 'c', { kernel_shape: [2] }), op('Log', ['c'], 'y')]],
   ['nothing: the sum is of the Log itself', [op('ReduceLogSum', ['m'], 'y', { axes: [2] })]],
-])('without data, a product stays float if a Log follows, past %s', async (_, tail) => {
+])('without data, a product before a Log stays float, past %s', async (_, tail) => {
   const model = buildModel({
     opset: 17,
     inputs: { x: value('float32', ['n', 16, 128]) },
@@ -155,7 +155,7 @@ test.each<readonly [string, readonly NodeSpec[]]>([
   expect(report.skips.map((one) => [one.weight, one.reason])).toEqual([['w', 'before_log']]);
 });
 
-test('a table that a Gemm multiplies by too is stored once, whatever is preferred', async () => {
+test('a table that a Gemm also reads is stored once, whatever is preferred', async () => {
   const { report, bytes, sqnr } = await quantized(
     buildModel({
       opset: 17,

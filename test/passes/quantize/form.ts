@@ -21,7 +21,7 @@ export function model(
   return { opset: 17, inputs: { x: f32(dims) }, outputs: { y: f32() }, nodes, initializers };
 }
 
-/** One layer, and what is written for it. */
+/** One layer, and the nodes that are written for it. */
 export interface Form {
   readonly name: string;
   readonly spec: ModelSpec;

@@ -10,7 +10,7 @@ import { OTHER_FORMS } from './otherForms.ts';
 
 const FORMS = [...MATRIX_FORMS, ...OTHER_FORMS];
 
-describe('what is written', () => {
+describe('writes the expected nodes', () => {
   test.each(FORMS.map((form) => [form.name, form] as const))('%s', async (_, { spec, options = {}, golden }) => {
     const source = buildModel(spec);
     const { model: quantized, bytes, report } = await pass(source, quantize({ minElements: 0, ...options }));

@@ -10,12 +10,12 @@ import { sqnr } from '../../support/sqnr.ts';
 
 /** Below this, something is wrong with the graph rather than with the rounding. */
 const FLOOR = 25;
-/** Draws that decide about a case whose first one is below the floor. */
+/** Further draws for a case whose first one is below the floor. */
 const FRESH = 15;
 /** Models in an ordinary run. `FULL=1` runs every structure once, `FULL=3` three times with other types and sizes. */
 const SAMPLE = 600;
 
-/** One draw of weights and activations: its SQNR, or what is wrong with the graph. */
+/** One draw of weights and activations: its SQNR, or a fault of the graph. */
 async function draw(one: Case, seed: number): Promise<number | string> {
   const { spec, feeds, options, products } = prepare(one, seed);
   const bytes = buildModel(spec);
@@ -31,8 +31,8 @@ async function draw(one: Case, seed: number): Promise<number | string> {
 }
 
 /**
- * What is wrong with the quantized model of a case; undefined where nothing is. Outputs are few, and some draws are
- * unlucky (a Relu that lets only small values through): below the floor the median of fresh draws decides.
+ * The fault of the quantized model of a case, if any. Outputs are few, and some draws are unlucky (a Relu passes only
+ * small values): below the floor, the median of fresh draws decides.
  */
 async function fault(one: Case, seed: number): Promise<string | undefined> {
   const first = await draw(one, seed);
@@ -64,7 +64,7 @@ async function faults(cases: Iterable<readonly [number, Case]>): Promise<{ count
   return { count, found };
 }
 
-/** Cases with their numbers: all of some rounds, or the share `part` of the first one. */
+/** Numbered cases: all of several rounds, or the share `part` of the first. */
 function* numbered(part: number, rounds: number): Generator<readonly [number, Case]> {
   const chance = seeded(7);
   let number = 0;
@@ -91,7 +91,7 @@ describe('every quantized product runs on integers in ONNX Runtime, at 25 dB or 
     full > 0 ? 3_600_000 : 120_000,
   );
 
-  test('the sample meets every pair of two values', () => {
+  test('the sample contains every pair of values', () => {
     const pairs = new Set<string>();
     const wanted = new Set<string>();
     const axes = Object.keys(AXES) as (keyof Case)[];

@@ -7,7 +7,7 @@ import { randomFloats } from '../../support/random.ts';
 
 const weight = (dims: readonly number[], seed = 1) => f32(dims, randomFloats(dims, seed, -0.3, 0.3));
 
-/** Each weight with what became of it, and the sum of bytes before. */
+/** The result for each weight, and the sum of bytes before. */
 function told({ changes, skips }: PassReport): Record<string, string> {
   const names = [...changes, ...skips].map((one) => one.weight);
   expect(new Set(names).size).toBe(names.length);
@@ -23,12 +23,12 @@ async function report(spec: ModelSpec, options: QuantizeOptions = {}) {
 
 const MODES: readonly QuantizeOptions[] = [{}, { weightsOnly: true }, { format: 'qoperator' }, { dtype: 'uint8' }];
 
-/** Two branches, each with a Conv whose weight is in a Constant node behind an Identity. */
+/** Two branches, each with a Conv whose weight is in a Constant node before an Identity. */
 function branches(): ModelSpec {
   const branch = (name: string): GraphSpec => ({
     outputs: { [`y_${name}`]: f32() },
     nodes: [
-      // The tensor inside has a name of its own, the same in both.
+      // The tensors in both nodes have the same name.
       { op: 'Constant', in: [], out: [`c_${name}`], attributes: { value: weight([32, 16, 3], name.charCodeAt(0)) } },
       { op: 'Identity', in: [`c_${name}`], out: [`w_${name}`] },
       { op: 'Conv', in: ['x', `w_${name}`], out: [`y_${name}`] },
@@ -42,8 +42,8 @@ function branches(): ModelSpec {
   };
 }
 
-describe('every weight once', () => {
-  test('in a Constant node, under the name it has in the file, with one reason', async () => {
+describe('reports every weight once', () => {
+  test('in a Constant node, under its name in the file, with one reason', async () => {
     const stored = 'int8 per channel, weights only';
     expect(await report(branches())).toEqual({ c_a: stored, c_b: stored });
     expect(await report(branches(), { weightsOnly: true })).toEqual({ c_a: stored, c_b: stored });
@@ -70,7 +70,7 @@ describe('every weight once', () => {
     expect([statics?.skips, unfused, kernels['QLinearConv']]).toEqual([[], [], 2]);
   });
 
-  test('read by a product and by another node: a copy of integers for each, and both are told', async () => {
+  test('read by a product and by another node, with a copy of integers for each', async () => {
     const spec: ModelSpec = {
       opset: 17,
       inputs: { x: f32(['n', 40]), z: f32(['n', 40, 5]) },
@@ -84,11 +84,11 @@ describe('every weight once', () => {
     };
     const { report: found } = await pass(spec, quantize({ minElements: 0 }));
     expect(told(found)).toEqual({ w: 'int8 per channel, dynamic, int8 per channel, weights only' });
-    // The product's scales are float32, those of the other float16.
+    // The scales of the product are float32, the others float16.
     expect(found.changes[0]).toMatchObject({ after: 2 * 1600 + 160 + 80 });
   });
 
-  test.each(MODES)('what the pass wrote itself is none: %o', async (options) => {
+  test.each(MODES)('but not tensors that the pass wrote itself: %o', async (options) => {
     const spec: ModelSpec = {
       opset: 17,
       inputs: { x: f32(['n', 4, 6]) },
@@ -100,7 +100,7 @@ describe('every weight once', () => {
       ],
     };
     expect(Object.keys(await report(spec, options)).sort()).toEqual(['m', 'w']);
-    // The second time all is quantized, and scales are still none.
+    // The second time everything is quantized, and scales still do not count.
     const { bytes } = await pass(spec, quantize({ minElements: 0, ...options, format: 'qdq', weightsOnly: true }));
     const again = (await pass(bytes, quantize({ minElements: 0, ...options }))).report;
     expect([again.changes, again.skips.map((one) => one.reason)]).toEqual([
@@ -109,7 +109,7 @@ describe('every weight once', () => {
     ]);
   });
 
-  test('of the operators on integers that a file has: the weight, not its scale, and none of two activations', async () => {
+  test('of integer operators in the file, without scales and activations', async () => {
     const int8 = (dims: readonly number[]) =>
       ({ dtype: 'int8', dims, data: new Int8Array(dims.reduce((a, b) => a * b, 1)) }) as const;
     const spec: ModelSpec = {
@@ -125,7 +125,7 @@ describe('every weight once', () => {
     expect(await report(spec)).toEqual({ w: 'QLinearMatMul already_quantized' });
   });
 
-  test('a weight that is quantized when the model is loaded, as quantization-aware training leaves it', async () => {
+  test('that is quantized when the model is loaded, as after quantization-aware training', async () => {
     const spec: ModelSpec = {
       opset: 17,
       inputs: { x: f32(['n', 40]) },
@@ -140,7 +140,7 @@ describe('every weight once', () => {
     expect(await report(spec)).toEqual({ w: 'MatMul already_quantized' });
   });
 
-  test('two activations of integers made real are no weight', async () => {
+  test('but not products of two dequantized activations', async () => {
     const nodes = ['x', 'z'].flatMap((name): NodeSpec[] => [
       { op: 'QuantizeLinear', in: [name, 's', 'k'], out: [`${name}q`] },
       { op: 'DequantizeLinear', in: [`${name}q`, 's', 'k'], out: [`${name}d`] },
@@ -160,9 +160,9 @@ function value8() {
   return { dtype: 'uint8', dims: [], data: Uint8Array.of(128) } as const;
 }
 
-describe('what nobody misses is not listed', () => {
+describe('does not list', () => {
   const H = 160;
-  test.each([1, 2])('biases of a recurrent layer, %i directions', async (directions) => {
+  test.each([1, 2])('biases of a recurrent layer with %i directions', async (directions) => {
     const spec: ModelSpec = {
       opset: 17,
       inputs: { x: f32([5, 1, 8]) },
@@ -206,8 +206,8 @@ describe('what nobody misses is not listed', () => {
   });
 });
 
-describe('what has no form', () => {
-  /** A table of 2048 numbers that gets to `node` through `between`. */
+describe('a weight without a form', () => {
+  /** A table of 2048 numbers that reaches `node` through `between`. */
   const table = (between: NodeSpec[], node: NodeSpec): ModelSpec => ({
     opset: 17,
     inputs: { x: f32([32, 64]) },
@@ -258,7 +258,7 @@ describe('names', () => {
   };
   const shape = (op: string) => (op === 'Conv' ? [8, 4, 4] : [8]);
 
-  // The skip of `w2` went missing: `w` was changed, and its name begins that of `w2`.
+  // A regression: the skip of `w2` was lost because the name of the changed `w` is its prefix.
   test.each([
     ['w', 'w2'],
     ['w2', 'w'],
@@ -268,7 +268,7 @@ describe('names', () => {
     ['w', 'w_dequantized'],
     ['w', 'w_quantized_1'],
     ['layer', 'layer.weight'],
-  ])('%s, beside %s, which is left alone', async (a, b) => {
+  ])('%s is changed beside %s, which is not', async (a, b) => {
     for (const op of ['Conv', 'Gemm', 'MatMul']) {
       const { report: found } = await quantized(
         pair(a, b, op),
@@ -283,7 +283,7 @@ describe('names', () => {
     }
   });
 
-  test('are those of the file, whatever was folded, shared or given other dims before, and expressions match them', async () => {
+  test('are those of the file after folding, sharing and reshaping, and expressions match them', async () => {
     const bytes = pair('w', 'w2');
     const { report: both } = await quantized(bytes, { x: [8, 4, 4] }, { equalize: true });
     expect(both?.changes.map((one) => one.weight)).toEqual(['w', 'w2']);

@@ -1,4 +1,4 @@
-/** Weights deep inside functions, and what the report says of Conv. */
+/** Deeply nested weights in functions, and notes on Conv. */
 import { expect, test } from '@jest/globals';
 import { attribute, constant, createNode, Graph, Model, quantize, transform } from '../../../src/index.node.ts';
 import { buildModel, f32, type ModelSpec } from '../../support/build.ts';
@@ -19,7 +19,7 @@ const either = (then: Graph, output: string) => ({
   ],
 });
 
-test('a weight of a function, read two bodies deep inside it, is left with its reason', async () => {
+test('a weight of a function that is read two bodies deep does not change, with a reason', async () => {
   const inner = branch('inner', { name: 'deep', opType: 'MatMul', inputs: ['x', 'w'], outputs: ['inner_y'] });
   const outer = branch('outer', either(inner, 'outer_y'));
   const held = createNode({ opType: 'Constant', inputs: [], outputs: ['w'], attributes: [value] });
@@ -33,7 +33,7 @@ test('a weight of a function, read two bodies deep inside it, is left with its r
   expect(inner.nodes.map((node) => node.opType)).toEqual(['MatMul']);
 });
 
-test('Conv with weights only is said to be slower', async () => {
+test('the report notes that Conv with weights only is not faster', async () => {
   const filter = constant('w', 'float32', [1, 1, 1, 2], Float32Array.of(1, -2));
   const node = createNode({ opType: 'Conv', inputs: ['x', 'w'], outputs: ['y'] });
   const graph = new Graph({ nodes: [node], initializers: [filter], inputs: [{ name: 'x' }], outputs: [{ name: 'y' }] });
@@ -42,7 +42,7 @@ test('Conv with weights only is said to be slower', async () => {
   expect(report?.notes).toEqual([expect.stringContaining('1 of them of Conv')]);
 });
 
-test('a Squeeze of an axis that is longer than 1, an error when it runs, stays one', async () => {
+test('an invalid Squeeze of an axis longer than 1 remains an error at run time', async () => {
   const spec: ModelSpec = {
     opset: 13,
     inputs: { x: f32([2, 8]) },

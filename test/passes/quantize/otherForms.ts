@@ -1,7 +1,7 @@
 import { i64, value } from '../../support/build.ts';
 import { type Form, halves, model, weight } from './form.ts';
 
-/** Weights on the left, shared ones, float16, Conv and tables. */
+/** Weights on the left, shared weights, float16, Conv and tables. */
 export const OTHER_FORMS: readonly Form[] = [
   {
     name: 'a weight on the left',

@@ -1,4 +1,4 @@
-/** What a product becomes where nobody chose: by the rows it has at least, as far as the model tells. */
+/** The default form of a product depends on the least number of rows that the model states. */
 import { expect, test } from '@jest/globals';
 import { quantize } from '../../../src/index.ts';
 import { f32, i64, type ModelSpec } from '../../support/build.ts';
@@ -15,7 +15,7 @@ const product = (rows: readonly (number | string)[], [inputs, outputs]: readonly
   nodes: [{ op: 'MatMul', in: ['x', 'w'], out: ['y'] }],
 });
 
-/** What the products read that are left: integers that are fused, or floats made of integers. */
+/** The operators of the products: fused integers, or floats converted from integers. */
 async function opsOf(spec: ModelSpec, weightsOnly: boolean): Promise<string[]> {
   const { model } = await pass(spec, quantize({ weightsOnly }));
   return model.graph.nodes.map((node) => node.opType);
@@ -32,7 +32,7 @@ test.each([
   expect([ops.includes('DequantizeLinear'), ops.includes('Cast')]).toEqual([fused, !fused]);
 });
 
-/** A picture in patches: the file states no dims between input and product. */
+/** An image in patches: the file states no dims between input and product. */
 const patches = (side: number | string, auto: string): ModelSpec => ({
   opset: 17,
   inputs: { x: f32([1, 3, side, 40]) },

@@ -10,7 +10,7 @@ import { sqnr } from '../../support/sqnr.ts';
 
 const path = (name: string): string => new URL(`../../../${name}`, import.meta.url).pathname;
 
-/** Share of the test set a classifier gets right, in percent. */
+/** Accuracy of a classifier on the test set in percent. */
 async function accuracy(model: ModelRef, name: string): Promise<number> {
   const { __labels__: labels, ...feeds } = await readNpz(path(`fixtures/${name}-test.npz`));
   const [logits] = Object.values(await runModel(model, feeds, 'all'));
@@ -36,9 +36,9 @@ describe('digits', () => {
     expect(await accuracy(weights.bytes, name)).toBeGreaterThanOrEqual(float - 0.5);
   });
 
-  // What pruning alone costs is not ours to bound: torch's l1_unstructured at 0.4 leaves digits-cnn at 98.5 % (of 99.67)
-  // and digits-vit at 95.5 % (of 97.83), as ours does. So int8 is measured against the pruned float model everywhere,
-  // and against the float model where pruning leaves room.
+  // The loss of pruning alone is not tested: torch's l1_unstructured at 0.4 leaves digits-cnn at 98.5 % (of 99.67) and
+  // digits-vit at 95.5 % (of 97.83), like ours. So int8 is compared with the pruned float model everywhere, and with
+  // the float model where pruning leaves room.
   test.each([
     ['digits-mlp', 'tensor', 1],
     ['digits-cnn', 'tensor', 1.5],
@@ -54,7 +54,7 @@ describe('digits', () => {
     expect(int8).toBeGreaterThanOrEqual((await accuracy(file, name)) - loss);
   });
 
-  test('digits-mlp becomes 28.5 % or less', async () => {
+  test('digits-mlp becomes at most 28.5 % of its size', async () => {
     const file = path('fixtures/digits-mlp.onnx');
     const { bytes } = await pass(file, quantize());
     expect(bytes.byteLength / readFileSync(file).byteLength).toBeLessThanOrEqual(0.285);
@@ -101,7 +101,7 @@ describe('PP-OCR recognition', () => {
     };
   }
 
-  test('its 9 linear layers run on integers where they are asked for, at 20 dB or more', async () => {
+  test('runs its 9 linear layers on integers on request, at 20 dB or more', async () => {
     const feeds = await line();
     const reference = await runModel(file, feeds, 'all');
     const { bytes, report } = await pass(file, quantize({ opTypes: ['MatMul', 'Gemm'] }));
@@ -111,7 +111,7 @@ describe('PP-OCR recognition', () => {
     expect(sqnr(reference, outputs)).toBeGreaterThanOrEqual(20);
   });
 
-  test('of itself it is stored whole, its smallest weights as float16, at 28 dB or more', async () => {
+  test('is stored as integers by default, its smallest weights as float16, at 28 dB or more', async () => {
     const feeds = await line();
     const reference = await runModel(file, feeds, 'all');
     const { bytes, report } = await pass(file, quantize());

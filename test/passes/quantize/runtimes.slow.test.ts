@@ -11,7 +11,7 @@ import { randomFloats, seeded } from '../../support/random.ts';
 import { OTHER_RUNTIMES, openRuntime } from '../../support/runtimes.ts';
 import { sqnr } from '../../support/sqnr.ts';
 
-/** Ways to write weights; `undefined` is 8 bits as the case has them: dynamic, weights only, integer operators. */
+/** Forms of weights; `undefined` is 8 bits in the form of the case: dynamic, weights only or integer operators. */
 const WAYS: readonly (QuantizeOptions | undefined)[] = [
   undefined,
   { bits: 4, form: 'multipliers', tableBits: 4 },
@@ -28,9 +28,9 @@ const WAYS: readonly (QuantizeOptions | undefined)[] = [
   { bits: 2, form: 'folded', block: 16 },
 ];
 const SAMPLE = 104;
-/** What a runtime may keep less than the one of all other tests, in dB: kernels round activations each in their way. */
+/** How much less another runtime may keep in dB, because kernels round activations differently. */
 const APART = 3;
-/** From here on rounding differs, and nothing else. */
+/** From this SQNR on, only rounding differs. */
 const ALIKE = 40;
 
 interface Made {
@@ -50,7 +50,7 @@ async function make(one: Case, way: QuantizeOptions | undefined, seed: number): 
   return { what, way, bytes, feeds, reference: await runModel(source, feeds) };
 }
 
-/** A sample of the cross product of what a product can stand in, each case written in one way. */
+/** A sample of the cross product of structures around a product, each case in one form. */
 async function sample(): Promise<Made[]> {
   const chance = seeded(5);
   const all = [...everyStructure()];
@@ -61,7 +61,7 @@ async function sample(): Promise<Made[]> {
   return made;
 }
 
-/** What is wrong with the outputs of a model in another runtime. */
+/** The fault of the outputs of a model in another runtime, if any. */
 async function fault(
   { way, bytes, feeds, reference }: Made,
   run: (model: Uint8Array, feeds: Made['feeds']) => Promise<Record<string, Tensor>>,
@@ -70,14 +70,14 @@ async function fault(
     sqnr(reference, await runModel(bytes, feeds, 'all')),
     sqnr(reference, await run(bytes, feeds)),
   ];
-  // Kernels of MatMulNBits differ in how they round activations, which weigh most in 8 bits.
+  // Kernels of MatMulNBits round activations differently, which matters most with 8 bits.
   const apart = way?.form === 'nbits' && way.bits === 8 ? 2 * APART : APART;
   return there < Math.min(here - apart, ALIKE) || Number.isNaN(there)
     ? `${there.toFixed(1)} dB instead of ${here.toFixed(1)} dB`
     : undefined;
 }
 
-/** Networks of image parts with calibrated activations, of 8 bits. */
+/** Image networks with calibrated 8-bit activations. */
 async function calibratedOnes(): Promise<Made[]> {
   const made: Made[] = [];
   for (const [seed, activations] of (['uint8', 'int8', 'uint8', 'int8'] as const).entries()) {
@@ -92,7 +92,7 @@ async function calibratedOnes(): Promise<Made[]> {
 
 const models = Promise.all([sample(), calibratedOnes()]).then((all) => all.flat());
 
-describe.each(OTHER_RUNTIMES)('what is written computes the same in %s', (name) => {
+describe.each(OTHER_RUNTIMES)('quantized models compute the same in %s', (name) => {
   const runtime = openRuntime(name);
   afterAll(() => runtime.close());
 
@@ -100,7 +100,7 @@ describe.each(OTHER_RUNTIMES)('what is written computes the same in %s', (name) 
     const found: string[] = [];
     let count = 0;
     for (const one of await models) {
-      // It has MatMulNBits with 8 bits from 1.22 on.
+      // It has 8-bit MatMulNBits from 1.22 on.
       if (name === 'node 1.21' && one.way?.form === 'nbits' && one.way.bits === 8) continue;
       count++;
       const wrong = await fault(one, runtime.run).catch((cause: unknown) => String(cause));

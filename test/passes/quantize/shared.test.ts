@@ -8,7 +8,7 @@ import { feed, runModel } from '../../support/ort.ts';
 import { randomFloats } from '../../support/random.ts';
 import { sqnr } from '../../support/sqnr.ts';
 
-/** `readers` layers in a row that have one weight. */
+/** A chain of `readers` layers that share a weight. */
 function chain(width: number, readers: number, opset = 17, op = 'MatMul'): ModelSpec {
   const nodes: NodeSpec[] = [];
   for (let at = 0; at < readers; at++) {
@@ -25,7 +25,7 @@ function chain(width: number, readers: number, opset = 17, op = 'MatMul'): Model
   };
 }
 
-describe('weights only: one weight that several nodes read is in the file once, and each of them is fused', () => {
+describe('weights only: a weight that several nodes read is stored once, and each of them is fused', () => {
   test.each([
     ['two', chain(96, 2), {}],
     ['six', chain(96, 6), {}],
@@ -42,7 +42,7 @@ describe('weights only: one weight that several nodes read is in the file once, 
     const [change] = report.changes;
     const { elements = 0, after = 0 } = change ?? {};
     expect(report.changes).toHaveLength(1);
-    // Of the readers behind the first: a scale for each column, and a zero point.
+    // Every further reader adds a scale per column and a zero point.
     const columns = 'perTensor' in options ? 1 : Math.sqrt(elements);
     expect(after).toBe(elements + readers * columns * ('dtype' in options ? 5 : 4));
     const width = spec.inputs?.['x']?.dims?.[1] as number;
@@ -52,7 +52,7 @@ describe('weights only: one weight that several nodes read is in the file once, 
     expect(sqnr(await runModel(source, feeds), outputs)).toBeGreaterThan(24);
   });
 
-  test('in the body of an If as well: once for each graph', async () => {
+  test('also in the body of an If: once per graph', async () => {
     const twice = (from: string, to: string): NodeSpec[] => [
       { op: 'MatMul', in: [from, 'w'], out: [`${to}_m`] },
       { op: 'MatMul', in: [`${to}_m`, 'w'], out: [to] },
@@ -74,7 +74,7 @@ describe('weights only: one weight that several nodes read is in the file once, 
     expect(sqnr(await runModel(source, feeds), outputs)).toBeGreaterThan(24);
   });
 
-  test('diff knows it for the weight it stands for', async () => {
+  test('diff recognizes the weight it represents', async () => {
     const spec = chain(96, 3);
     const { bytes } = await pass(spec, quantize({ minElements: 0, weightsOnly: true }));
     const { weights } = await diff(await modelOf(spec), await modelOf(bytes));
@@ -83,7 +83,7 @@ describe('weights only: one weight that several nodes read is in the file once, 
   });
 });
 
-describe('a table that is the output layer too is in the file once, and its product is fused', () => {
+describe('a table that is also the output layer is stored once, and its product is fused', () => {
   const spec: ModelSpec = {
     opset: 17,
     inputs: { ids: value('int64', ['n']) },
@@ -97,7 +97,7 @@ describe('a table that is the output layer too is in the file once, and its prod
     ],
   };
 
-  // Of floats, each product needs a scale that nobody else reads.
+  // With float activations, each product needs its own scale.
   test.each([
     [true, 'MatMulNBits', 96 * 64 + 2 * 96 * 4],
     [false, 'DynamicQuantizeMatMul', 96 * 64 + 96 * 4],
@@ -126,20 +126,20 @@ describe('equal weights under two names', () => {
     expect(Buffer.from(two?.bytes ?? []).equals(Buffer.from(one?.bytes ?? []))).toBe(true);
   });
 
-  test('stay two where weights are chosen by name', async () => {
+  test('stay two if weights are selected by name', async () => {
     const { report } = await pass(buildModel(twice), quantize({ include: [/^v$/] }));
     expect(report.facts).toBeUndefined();
     expect(report.changes.map(({ weight }) => weight)).toEqual(['v']);
   });
 
-  test('stay two where no weight changes', async () => {
+  test('stay two if no weight changes', async () => {
     const source = buildModel(twice);
     const { bytes } = await pass(source, quantize({ opTypes: ['Conv'] }));
     expect(Buffer.from(bytes).equals(Buffer.from(source))).toBe(true);
   });
 });
 
-describe('a weight whose floats another node reads', () => {
+describe('a weight that another node reads as float', () => {
   const spec: ModelSpec = {
     opset: 17,
     inputs: { x: f32(['n', 96]) },
@@ -157,7 +157,7 @@ describe('a weight whose floats another node reads', () => {
     ],
   };
 
-  test('stays float, since integers beside it would make the file larger', async () => {
+  test('stays float, because integers beside it would make the file larger', async () => {
     const { report } = await pass(spec, quantize());
     expect(report.changes.map((one) => one.weight)).toEqual(['v']);
     expect(report.skips.map((one) => [one.weight, one.detail])).toEqual([
@@ -165,7 +165,7 @@ describe('a weight whose floats another node reads', () => {
     ]);
   });
 
-  test('is quantized if the options say which weights are meant', async () => {
+  test('is quantized if options select weights', async () => {
     const { report } = await pass(spec, quantize({ minElements: 1 }));
     expect(report.changes.map((one) => one.weight)).toEqual(['w', 'v']);
   });

@@ -14,7 +14,7 @@ import { randomFloats } from '../../support/random.ts';
 
 const matrix = (dims: readonly number[], seed = 1): TensorSpec => f32(dims, randomFloats(dims, seed));
 
-/** `head` over `body`; the weight `w0` of `body` is what the test is about. */
+/** `body` followed by `head`; the weight `w0` of `body` is tested. */
 function layers(w0: TensorSpec, body: Partial<NodeSpec> = {}, rest: Partial<ModelSpec> = {}): ModelSpec {
   return {
     opset: 17,
@@ -41,7 +41,7 @@ async function outcome(spec: ModelSpec, options: QuantizeOptions = {}) {
 
 const square44 = matrix([4, 4]);
 
-describe('a case for every reason', () => {
+describe('gives every reason', () => {
   const square = square44;
   const integers: TensorSpec = { dtype: 'int32', dims: [4, 4], data: new Int32Array(16) };
   const nan = f32([4, 4], [Number.NaN, ...randomFloats([15])]);
@@ -76,7 +76,7 @@ describe('a case for every reason', () => {
     expect(await outcome(spec)).toMatchObject({ changed: ['w1'], skipped: ['w0: graph_input'] });
   });
 
-  test('in_function: a function that cannot be written out where it is called', async () => {
+  test('in_function: a function that cannot be inlined', async () => {
     const nodes: NodeSpec[] = [
       { op: 'Constant', in: [], out: ['w0'], attributes: { value: square } },
       { op: 'MatMul', in: ['a', 'w0'], out: ['b'] },
@@ -90,19 +90,19 @@ describe('a case for every reason', () => {
     expect(report.notes).toEqual([`function 'F' is not inlined: ${why}`]);
   });
 
-  test('a product of two activations is no weight, and no skip', async () => {
+  test('a product of two activations is not a skip', async () => {
     const spec = layers(square, { in: ['x', 'x'] }, { initializers: { w1: square } });
     expect(await outcome(spec)).toMatchObject({ changed: ['w1'], skipped: [] });
   });
 
-  test('no float weight is left alone in silence', async () => {
+  test('no float weight is skipped silently', async () => {
     const spec = layers(matrix([4, 2, 3, 3]), { op: 'Conv' });
     expect((await outcome(spec, { weightsOnly: true })).changed).toEqual(['w0', 'w1']);
     expect((await outcome(layers(matrix([3, 7]), { op: 'Add' }))).skipped).toEqual([]);
   });
 });
 
-describe('what only some files have', () => {
+describe('special contents of files', () => {
   /** `y = Gemm(x, w)`, with `w` as an initializer or as a sparse one. */
   function model(sparse: boolean): Model {
     const w = constant('w', 'float32', [4, 4], randomFloats([4, 4]));
@@ -141,7 +141,7 @@ test.each([
 });
 
 describe('opsets', () => {
-  /** An operator no opset has keeps the model where it is. */
+  /** An unknown operator keeps the model at its opset. */
   const stuck = (opset: number): ModelSpec => {
     const spec = layers(matrix([4, 4]), {}, { opset });
     return {
@@ -151,13 +151,13 @@ describe('opsets', () => {
     };
   };
 
-  test('9 can be raised', async () => {
+  test('9 is raised', async () => {
     const { changed, notes } = await outcome(layers(matrix([4, 4]), {}, { opset: 9 }));
     expect([changed, notes.length]).toEqual([['w0', 'w1'], 1]);
     expect(notes[0]).toBe('opset raised from 9 to 13, which 8-bit weights with a scale per channel need');
   });
 
-  test('11 that cannot be raised: integer operators', async () => {
+  test('11 that cannot be raised uses integer operators', async () => {
     const { model, report } = await pass(stuck(11), quantize({ minElements: 0 }));
     expect(model.opset).toBe(11);
     expect(report.changes.map((one) => one.form)).toEqual(Array(2).fill('int8 per channel, dynamic, MatMulInteger'));
@@ -165,7 +165,7 @@ describe('opsets', () => {
     expect(report.notes[1]).toBe('opset 11: written with MatMulInteger instead of QDQ');
   });
 
-  test('11 asked for weights only, 10 and 9: stored, computed in float', async () => {
+  test('11 with weights only, 10 and 9 store integers and compute in float', async () => {
     for (const [opset, options] of [
       [11, { weightsOnly: true }],
       [10, {}],
@@ -176,7 +176,7 @@ describe('opsets', () => {
     }
   });
 
-  test('6: opset_too_old, and nothing changes', async () => {
+  test('6 is opset_too_old, and nothing changes', async () => {
     const { changed, skipped, details } = await outcome(stuck(6));
     expect([changed, skipped]).toEqual([[], ['w0: opset_too_old', 'w1: opset_too_old']]);
     expect(details[0]).toBe('opset 6 has no Mul that broadcasts a scale');
@@ -184,7 +184,7 @@ describe('opsets', () => {
 });
 
 describe('inputs and names', () => {
-  test('a weight that is a graph input too: its entry goes with it', async () => {
+  test('the graph input of a quantized weight is removed', async () => {
     const spec = layers(matrix([4, 4]), {}, { inputs: { x: f32(), w0: f32([4, 4]) } });
     const { bytes } = await pass(spec, quantize({ minElements: 0 }));
     const written = await modelOf(bytes);
@@ -192,7 +192,7 @@ describe('inputs and names', () => {
     expect([...written.graph.initializers.keys()]).toEqual(['w0_quantized', 'w0_scale', 'w1_quantized', 'w1_scale']);
   });
 
-  test('names that are taken get a number', async () => {
+  test('existing names get a number', async () => {
     const spec = layers(matrix([4, 4]));
     const taken = { ...spec.initializers, w0_quantized: f32([1], [7]) };
     const { bytes } = await pass({ ...spec, initializers: taken }, quantize({ minElements: 0 }));
@@ -201,7 +201,7 @@ describe('inputs and names', () => {
     expect(written.graph.initializers.get('w0_quantized_1')?.dtype).toBe('int8');
   });
 
-  test('options that cannot be', () => {
+  test('refuses invalid options', () => {
     expect(() => quantize({ minElements: -1 })).toThrow(CompressError);
     expect(() => quantize({ minElements: 1.5 })).toThrow('not a whole number');
     expect(() => quantize({ minElements: 0, weightsOnly: true, format: 'qoperator' })).toThrow(

@@ -1,10 +1,10 @@
-/** Which way each weight is stored: the least noise that the bytes give. */
+/** The choice of a form for each weight: the least noise for the bytes. */
 import { describe, expect, test } from '@jest/globals';
 import { type Offer, spend } from '../../../src/passes/quantize/spend.ts';
 import { seeded } from '../../support/random.ts';
 
 const FREE = { worth: 0, ruined: Number.POSITIVE_INFINITY };
-/** A small and a large weight of equal noise: bytes for half of it, or for all. */
+/** A small and a large weight of equal noise. */
 const SMALL: Offer[] = [
   { bytes: 10, noise: 4 },
   { bytes: 12, noise: 2 },
@@ -12,19 +12,19 @@ const SMALL: Offer[] = [
 ];
 const LARGE: Offer[] = SMALL.map(({ bytes, noise }) => ({ bytes: 100 * bytes, noise }));
 
-test('the smallest of each where there is no room, the best of each where there is room for all', () => {
+test('takes the smallest offers without room, and the best ones with room for all', () => {
   expect(spend([SMALL, LARGE], { ...FREE, room: 0 })).toEqual([0, 0]);
   expect(spend([SMALL, LARGE], { ...FREE, room: 1010 })).toEqual([0, 0]);
   expect(spend([SMALL, LARGE], { ...FREE, room: 2020 })).toEqual([2, 2]);
 });
 
-test('small weights get bytes first: their noise counts as much', () => {
+test('gives bytes to small weights first, because their noise counts as much', () => {
   expect(spend([LARGE, SMALL], { ...FREE, room: 1012 })).toEqual([0, 1]);
   expect(spend([LARGE, SMALL], { ...FREE, room: 1020 })).toEqual([0, 2]);
   expect(spend([LARGE, SMALL], { ...FREE, room: 1220 })).toEqual([1, 2]);
 });
 
-test('what does not fit is passed over, for a step of another weight that does', () => {
+test('skips a step that does not fit for one of another weight that does', () => {
   const coarse: Offer[] = [
     { bytes: 10, noise: 9 },
     { bytes: 500, noise: 0 },
@@ -36,17 +36,17 @@ test('what does not fit is passed over, for a step of another weight that does',
   expect(spend([coarse, fine], { ...FREE, room: 100 })).toEqual([0, 1]);
 });
 
-test('bytes that take away too little stay unspent', () => {
+test('does not spend bytes that reduce the noise too little', () => {
   expect(spend([SMALL, LARGE], { ...FREE, room: 5000, worth: 0.5 })).toEqual([1, 0]);
   expect(spend([SMALL, LARGE], { ...FREE, room: 5000, worth: 0.005 })).toEqual([2, 1]);
 });
 
-test('beyond the room as long as the noise ruins what comes out', () => {
+test('exceeds the room as long as noise ruins the output', () => {
   expect(spend([SMALL, LARGE], { worth: 0, room: 0, ruined: 5 })).toEqual([2, 0]);
   expect(spend([SMALL, LARGE], { worth: 0, room: 0, ruined: 3 })).toEqual([2, 1]);
 });
 
-test('offers that cost more and keep less, or lie above the hull, are never taken', () => {
+test('never takes offers that cost more and keep less, or lie above the hull', () => {
   const bad: Offer[] = [
     { bytes: 30, noise: 5 },
     { bytes: 10, noise: 4 },
@@ -69,7 +69,7 @@ describe('random offers', () => {
     [{ bytes: 0, noise: 0 }],
   );
 
-  test.each([150, 200, 250, 300, 400])('room for %i bytes: no combination of as few bytes has less noise', (room) => {
+  test.each([150, 200, 250, 300, 400])('room for %i bytes: no combination with as few bytes has less noise', (room) => {
     const chosen = spend(weights, { ...FREE, room });
     const sum = chosen.reduce(
       (sums, offer, weight) => {
@@ -81,7 +81,7 @@ describe('random offers', () => {
     const least = Math.min(...all.map(({ bytes }) => bytes));
     expect(sum.bytes).toBeLessThanOrEqual(Math.max(room, least));
     const best = Math.min(...all.filter(({ bytes }) => bytes <= sum.bytes).map(({ noise }) => noise));
-    // Filling a knapsack step by step comes near the best.
+    // A greedy choice comes near the best one.
     expect(sum.noise).toBeLessThanOrEqual(best + 0.35);
   });
 });

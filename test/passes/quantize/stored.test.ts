@@ -52,7 +52,7 @@ const MERGED = {
   ...{ into: 'Conv', side: 'before', count: 3 },
 };
 
-test('a model of which no weight changes keeps its BatchNormalization', async () => {
+test('a model without changed weights keeps its BatchNormalization', async () => {
   const model = await readModel(fixture('digits-cnn-bn.onnx'));
   const ops = () => model.graph.nodes.map((node) => node.opType);
   const before = ops();
@@ -64,7 +64,7 @@ test('a model of which no weight changes keeps its BatchNormalization', async ()
   await model.close();
 });
 
-test('weights stored so are known as quantized', async () => {
+test('stored weights are recognized as quantized', async () => {
   const model = await readModel(await stored('int8'));
   const [again, pruned] = await transform(
     model,
@@ -78,13 +78,13 @@ test('weights stored so are known as quantized', async () => {
   }
 });
 
-test('scales in a byte each: computed when the model is loaded, and read by every verb', async () => {
+test('scales of one byte are computed when the model is loaded, and read by every verb', async () => {
   const weight = randomFloats([128, 64, 3, 3], 7).map((value) => value ** 201);
   const spec = {
     opset: 17,
     inputs: { x: f32([1, 64, 5, 5]) },
     outputs: { y: f32([1, 128, 3, 3]) },
-    // Names as long as those that ONNX Runtime's quantizer makes of them leave room for scales.
+    // Long names, as from ONNX Runtime's quantizer, leave room for scales.
     nodes: [{ op: 'Conv', name: '/features/conv'.repeat(100), in: ['x', 'w'], out: ['y'] }],
     initializers: { w: f32([128, 64, 3, 3], [...weight]) },
   };
@@ -109,7 +109,7 @@ test('scales in a byte each: computed when the model is loaded, and read by ever
   expect(real).toEqual(small);
 });
 
-test('a small weight beside large ones becomes float16: computed when the model is loaded, and read by every verb', async () => {
+test('a small weight beside large ones becomes float16, which every verb reads', async () => {
   const spec = {
     opset: 17,
     inputs: { x: f32([1, 3, 11, 11]) },
@@ -138,7 +138,7 @@ test('a small weight beside large ones becomes float16: computed when the model 
     const [report] = await transform(await readModel(float), quantize(options));
     return report?.changes.map(({ form, after, sqnr }) => [form, after, (sqnr ?? 0) > 60]) ?? [];
   };
-  // The bytes that 8 bits of everything would save are few; their noise would count as much as that of the large one.
+  // 8 bits would save few bytes of it, but its noise would count as much as that of the large one.
   expect((await forms({}))[0]).toEqual(['float16, weights only', 2 * 432, true]);
   expect((await forms({ minElements: 0 }))[0]).toEqual(['int8 in blocks of 9, weights only', 432 + 2 * 48, false]);
   const bytes = await written(float, quantize());
@@ -162,7 +162,7 @@ test('a small weight beside large ones becomes float16: computed when the model 
   expect(await runModel(await written(bytes, dequantize()), feeds)).toEqual(small);
 });
 
-test('a weight that float16 does not hold stays float instead', async () => {
+test('a weight that does not fit float16 stays float instead', async () => {
   const spec = {
     opset: 17,
     inputs: { x: f32([1, 3, 15, 15]) },
@@ -191,7 +191,7 @@ test('a weight that float16 does not hold stays float instead', async () => {
   expect(report?.skips.map(({ weight, reason }) => [weight, reason])).toEqual([['stem', 'little_gain']]);
 });
 
-/** Numbers of which few are large, as those of first layers are. */
+/** Numbers of which few are large, as in first layers. */
 function peaked(dims: readonly number[], seed: number): Float32Array {
   return randomFloats(dims, seed).map((value) => value ** 25);
 }

@@ -1,4 +1,4 @@
-/** A table that is the output layer too has a scale for each row, stored as float16. */
+/** A table that is also the output layer has a scale per row, stored as float16. */
 import { expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
 import { dequantize, quantize } from '../../../src/index.node.ts';
@@ -10,7 +10,7 @@ import { sqnr } from '../../support/sqnr.ts';
 
 const [rows, width] = [512, 256];
 
-/** Rows of different magnitudes, of the smallest 2⁻⁸. */
+/** Rows of different magnitudes, down to 2⁻⁸. */
 const table = (factor: number) =>
   f32(
     [rows, width],
@@ -32,7 +32,7 @@ const ids = new Tensor('int64', BigInt64Array.from([1, 5, 511, 8], BigInt), [4])
 const scaleTypes = (model: Awaited<ReturnType<typeof modelOf>>): string[] =>
   [...model.graph.initializers.values()].filter((one) => one.dims[0] === rows).map((one) => one.dtype);
 
-test('its scales take two bytes each, and the product is fused', async () => {
+test('scales take two bytes each, and the product is fused', async () => {
   const { model, bytes, report } = await pass(language(), quantize());
   expect(scaleTypes(model).sort()).toEqual(['float16', 'int8']);
   expect(report.changes.map(({ weight, after }) => [weight, after])).toEqual([['table', rows * (width + 2)]]);
@@ -53,6 +53,6 @@ test('dequantize reads them', async () => {
   expect(sqnr(before, after)).toBeGreaterThan(40);
 });
 
-test.each([1e-4, 1e9])('scales that float16 does not hold stay float32: weights of about %s', async (factor) => {
+test.each([1e-4, 1e9])('scales that do not fit float16 stay float32: weights of about %s', async (factor) => {
   expect(scaleTypes((await pass(language(factor), quantize())).model).sort()).toEqual(['float32', 'int8']);
 });

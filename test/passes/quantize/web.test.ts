@@ -1,4 +1,4 @@
-/** What is written for WebAssembly, which has no kernel for products of floats with integers. */
+/** Forms for WebAssembly, which has no kernel for products of floats and integers. */
 import { expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
 import { type QuantizeOptions, quantize } from '../../../src/index.ts';
@@ -8,7 +8,7 @@ import { optimizedModel, runModel } from '../../support/ort.ts';
 import { randomFloats } from '../../support/random.ts';
 import { sqnr } from '../../support/sqnr.ts';
 
-/** A table that is also the output layer, and a product that is large enough for MatMulNBits. */
+/** A table that is also the output layer, and a product large enough for MatMulNBits. */
 const TIED: ModelSpec = {
   opset: 17,
   inputs: { ids: i64([1, 4]) },
@@ -25,7 +25,7 @@ const TIED: ModelSpec = {
   ],
 };
 const FEEDS = { ids: new Tensor('int64', BigInt64Array.of(3n, 199n, 0n, 77n), [1, 4]) };
-/** Operators that make whole weights float at each run. */
+/** Operators that convert whole weights to float at each run. */
 const SLOW = ['MatMulNBits', 'DequantizeLinear'];
 const note = (notes: readonly string[]): string[] => notes.filter((one) => one.includes('WebAssembly'));
 
@@ -41,7 +41,7 @@ test.each<[string, QuantizeOptions]>([
   ['4 bits with zero points', { bits: 4, asymmetric: true }],
   ['4 bits', { bits: 4 }],
   ['8 bits by search', { weightsOnly: true, bits: 8, method: 'mse' }],
-])('for the web no product reads a weight of integers with floats: %s', async (_, options) => {
+])('for the web, no product reads integer weights with float activations: %s', async (_, options) => {
   const { bytes, report } = await pass(TIED, quantize({ ...options, target: 'web' }));
   const operators = await operatorsOf(bytes);
   expect(operators.filter((one) => SLOW.includes(one))).toEqual([]);
@@ -50,12 +50,12 @@ test.each<[string, QuantizeOptions]>([
   expect(sqnr(float, await runModel(bytes, FEEDS))).toBeGreaterThan(options.bits === 4 ? 15 : 35);
 });
 
-test('a table that is a product too is one copy, whoever reads it', async () => {
+test('a table that a product also reads is stored once', async () => {
   const { bytes } = await pass(TIED, quantize({ weightsOnly: true, target: 'web' }));
   expect(bytes.byteLength).toBeLessThan(1.1 * (200 * 512 + 512 * 512));
 });
 
-test('who stores weights and says no target is told of WebAssembly', async () => {
+test('a note mentions WebAssembly if weights are stored and no target is given', async () => {
   const { report, bytes } = await pass(TIED, quantize({ weightsOnly: true }));
   expect(await operatorsOf(bytes)).toContain('MatMulNBits');
   expect(note(report.notes)).toEqual([
@@ -73,7 +73,7 @@ test.each(['nbits', 'standard'] as const)('the form %s is refused for the web', 
 test.each<[string, QuantizeOptions]>([
   ['8 bits', {}],
   ['4 bits', { bits: 4, headBits: 4 }],
-])('the Relu behind a product on integers is a Max for the web alone: %s', async (_, options) => {
+])('the Relu after an integer product becomes a Max only for the web: %s', async (_, options) => {
   const spec: ModelSpec = {
     opset: 17,
     inputs: { x: f32(['n', 64]) },

@@ -54,7 +54,7 @@ describe('integers and scales', () => {
     expect(Math.max(...q.map(Math.abs))).toBe(limit);
   });
 
-  test('a Gemm is transposed and scaled by alpha before', async () => {
+  test('transposes the weight of a Gemm and scales it by alpha first', async () => {
     const turned = Float32Array.from(data, (_, at) => (data[(at % 24) * 20 + Math.floor(at / 24)] as number) * 0.5);
     const spec = layer(f32([24, 20], data), 'Gemm', { transB: 1, alpha: float(0.5) });
     const { q, scale } = await quantized(spec);
@@ -62,12 +62,12 @@ describe('integers and scales', () => {
     expect([scale, q]).toEqual([expected.scale, expected.q]);
   });
 
-  test('negative alpha', async () => {
+  test('supports a negative alpha', async () => {
     const { q } = await quantized(layer(f32([2, 1], [1, -0.5]), 'Gemm', { alpha: float(-2) }));
     expect([...q]).toEqual([-127, 64]);
   });
 
-  test('uint8 has its zero where the data has it', async () => {
+  test('uint8 has the zero point where the data has zero', async () => {
     const w = f32([4, 2], [-1, 0, 0, 0, 1.55, 0, 0.5, 2.55]);
     const { model } = await quantized(layer(w), { dtype: 'uint8' });
     expect([...(await weightBytes(model, 'w_zero_point'))]).toEqual([100, 0]);
@@ -76,7 +76,7 @@ describe('integers and scales', () => {
     expect(Math.max(...(await weightBytes(reduced.model, 'w_quantized')))).toBe(127);
   });
 
-  test('weights only: small equal scales move apart by the smallest step', async () => {
+  test('weights only: moves small equal scales apart by the smallest step', async () => {
     const w = f32([3, 2], [1, 2, 0, 0, 0.5, 0.5]);
     const nodes = ['a', 'b', 'c'].map((name, at) => ({
       op: 'MatMul',
@@ -115,7 +115,7 @@ describe('zeros', () => {
     },
   );
 
-  test('an all-zero channel beside others, and pruned weights stay zero', async () => {
+  test('channels of zeros and pruned weights stay zero', async () => {
     const data = randomFloats([8, 4], 3).map((one, index) => (index % 4 === 2 || index % 3 === 0 ? 0 : one));
     const { q, scale } = await quantized(layer(f32([8, 4], data)));
     expect(scale[2]).toBe(Math.min(...scale.filter((_, channel) => channel !== 2)));
@@ -132,7 +132,7 @@ describe('size', () => {
     expect(report.changes).toMatchObject([{ before: 128 * 96 * 4, after: 128 * 96 + 96 * 4 }]);
   });
 
-  test('a linear model over 10 MB becomes 25.5 % or less', async () => {
+  test('a linear model over 10 MB becomes at most 25.5 % of its size', async () => {
     const names = ['a', 'b', 'c'];
     const spec: ModelSpec = {
       opset: 17,

@@ -9,7 +9,7 @@ import { randomFloats } from '../../support/random.ts';
 const [ROWS, K, N] = [8, 512, 16];
 const X = randomFloats([ROWS, K], 3, 1, 5);
 
-/** `y = x · w`, every fourth channel of w times `factor`. */
+/** `y = x · w` with every fourth channel of w times `factor`. */
 function product(factor: number, node: Partial<NodeSpec> = {}): ModelSpec {
   const data = randomFloats([K, N], 5).map((one, at) => ((at % N) % 4 === 0 ? one * factor : one));
   return {
@@ -21,7 +21,7 @@ function product(factor: number, node: Partial<NodeSpec> = {}): ModelSpec {
   };
 }
 
-/** What the channels times `factor` give in the model and in the quantized one, as ONNX Runtime runs it. */
+/** The outputs of the channels times `factor`, of the float and of the quantized model in ONNX Runtime. */
 async function small(spec: ModelSpec, options: Parameters<typeof quantize>[0]) {
   const { bytes } = await pass(spec, quantize({ minElements: 0, ...options }));
   const x = feed([ROWS, K], X);
@@ -41,16 +41,16 @@ const NODES: readonly (readonly [string, Partial<NodeSpec>])[] = [
   ['Gemm', { op: 'Gemm', in: ['x', 'w', 'b'] }],
 ];
 
-describe.each(NODES)('channels that structured pruning left, of %s', (_, node) => {
-  // As much as 0.06 came through where their scale was 1: MatMulNBits rounds in steps of the scale.
-  test.each(MODES)('%s: zeros stay zero but for what float32 rounds', async (_, options) => {
+describe.each(NODES)('zero channels after structured pruning, of %s', (_, node) => {
+  // With a scale of 1 they gave up to 0.06: MatMulNBits rounds in steps of the scale.
+  test.each(MODES)('%s: stay zero up to the rounding of float32', async (_, options) => {
     for (const factor of [0, 1e-39, 1e-36]) {
       const { after } = await small(product(factor, node), options);
       expect(Math.max(...after.map(Math.abs))).toBeLessThan(1e-3);
     }
   });
 
-  test.each(MODES)('%s: nothing but zeros gives next to nothing', async (_, options) => {
+  test.each(MODES)('%s: give nearly zero if the whole weight is zero', async (_, options) => {
     const spec = product(0, node);
     const w = f32([K, N], new Float32Array(K * N));
     const { after } = await small({ ...spec, initializers: { ...spec.initializers, w } }, options);
@@ -70,7 +70,7 @@ describe.each(NODES)('channels that structured pruning left, of %s', (_, node) =
   );
 });
 
-test('static: the bias of a channel of zeros is as exact as the others', async () => {
+test('static: have as exact a bias as other channels', async () => {
   const rows = 8;
   const data = randomFloats([rows, 4, 1, 1], 7, -0.02, 0.02).map((one, at) => (at < 16 ? 0 : one));
   // Steps of 1 · x_scale would be 0.03.

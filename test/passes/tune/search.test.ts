@@ -8,7 +8,7 @@ function layersOf(saved: readonly number[]): Layer[] {
   return saved.map((one, index) => ({ name: `l${index}`, saved: one }));
 }
 
-/** A made-up model in which every quantized layer brings its own noise, and noises add up. */
+/** A synthetic model in which every quantized layer adds its own noise. */
 function additive(layers: readonly Layer[], noises: readonly number[]): (float: readonly string[]) => Outcome {
   return (float) => {
     const quantized = layers.filter((one) => !float.includes(one.name));
@@ -22,7 +22,7 @@ interface Searched extends SearchResult {
   readonly asked: readonly string[];
 }
 
-/** Searches, and fails where a selection is asked for twice. */
+/** Searches, and fails if a selection is tried twice. */
 async function search(
   layers: readonly Layer[],
   outcome: (float: readonly string[]) => Outcome,
@@ -45,7 +45,7 @@ async function search(
 }
 
 describe('searchFloatLayers', () => {
-  test('one trial where quantizing everything is good enough', async () => {
+  test('needs one trial if quantizing everything is good enough', async () => {
     const layers = layersOf([10, 20, 30]);
     const { best, asked, ranking } = await search(layers, additive(layers, [1, 2, 3]), -6);
     expect(best?.float).toEqual([]);
@@ -53,39 +53,39 @@ describe('searchFloatLayers', () => {
     expect(ranking).toEqual([]);
   });
 
-  test('finds the one layer that hurts among many, in few trials', async () => {
+  test('finds the one harmful layer among many, in few trials', async () => {
     const layers = layersOf(Array.from({ length: 64 }, (_, index) => 100 + index));
     const noises = layers.map((_, index) => (index === 41 ? 5 : 0.001));
     const { best, asked, ranking } = await search(layers, additive(layers, noises), -1);
     expect(best?.float).toEqual(['l41']);
     expect(ranking[0]).toEqual({ name: 'l41', saved: 141, noise: 5 });
-    // All, 64 alone, a bisection over 64 places; taking back has nothing to try but none at all.
+    // Everything, 64 single layers, and a bisection over 64; only the empty selection remains to be tried.
     expect(asked.length).toBeLessThanOrEqual(1 + 64 + 6);
   });
 
-  test('ranks by noise a byte: two cheap layers stay float, not the costly one that is as noisy as both', async () => {
+  test('ranks by noise per byte: keeps two small layers float, not a large one as noisy as both', async () => {
     const layers = layersOf([1000, 10, 10, 500]);
     const { best, ranking } = await search(layers, additive(layers, [4, 2, 2, 0.1]), -4.5);
     expect(ranking.map((one) => one.name)).toEqual(['l1', 'l2', 'l0', 'l3']);
     expect(best?.float).toEqual(['l1', 'l2']);
   });
 
-  test('takes back a layer that stayed float only because it came early in the ranking', async () => {
-    // l0 has the most noise a byte, but l1 alone is what breaks the metric.
+  test('quantizes a layer that stayed float only because it was early in the ranking', async () => {
+    // l0 has the most noise per byte, but only l1 breaks the metric.
     const layers = layersOf([1, 100, 100]);
     const { best } = await search(layers, additive(layers, [1, 50, 0.5]), -2);
     expect(best?.float).toEqual(['l1']);
   });
 
-  test('where the last of the ranking is too much, another single layer may do', async () => {
-    // By noise a byte the huge l2 is last, but its noise alone is over the budget.
+  test('quantizes another single layer if the last of the ranking is too noisy', async () => {
+    // The huge l2 is last by noise per byte, but its noise alone exceeds the budget.
     const layers = layersOf([10, 10, 100_000]);
     const { best } = await search(layers, additive(layers, [1, 2, 90]), -1.5);
     expect(best?.float).toEqual(['l1', 'l2']);
     expect(best?.quantized).toEqual(['l0']);
   });
 
-  test('no selection is good enough: no answer, and leaving everything float is none', async () => {
+  test('gives no answer if no selection is good enough; leaving everything float is not one', async () => {
     const layers = layersOf([10, 20]);
     const { best, asked } = await search(layers, additive(layers, [5, 5]), -1);
     expect(best).toBeUndefined();
@@ -94,10 +94,10 @@ describe('searchFloatLayers', () => {
     expect((await search(one, additive(one, [5]), -1)).asked).toEqual(['']);
   });
 
-  test('a layer that is not quantized alone is ranked by what is gained when it alone stays float', async () => {
+  test('ranks a layer that is never quantized alone by the gain of keeping it float', async () => {
     const layers = layersOf([100, 100, 100]);
     const whole = additive(layers, [0.1, 3, 0.2]);
-    // Integer islands of one layer are not made.
+    // Integer islands of one layer do not occur.
     const islands = (float: readonly string[]): Outcome =>
       float.length === 2 ? { metric: 0, noise: 0, bytes: FLOAT_BYTES, quantized: [] } : whole(float);
     const { best, ranking } = await search(layers, islands, -0.5);
@@ -109,7 +109,7 @@ describe('searchFloatLayers', () => {
     ]);
   });
 
-  test('infinite noise everywhere says nothing, and breaks nothing', async () => {
+  test('handles infinite noise everywhere', async () => {
     const layers = layersOf([100, 50]);
     const broken = (float: readonly string[]): Outcome => {
       const quantized = layers.map((one) => one.name).filter((one) => !float.includes(one));
@@ -121,7 +121,7 @@ describe('searchFloatLayers', () => {
     expect(ranking[0]?.name).toBe('l1');
   });
 
-  test('trials can be bounded: the best so far is the answer', async () => {
+  test('limits trials, and answers with the best so far', async () => {
     const layers = layersOf([10, 20, 30, 40]);
     const outcome = additive(layers, [9, 1, 1, 1]);
     const none = await search(layers, outcome, -0.5, 3);
@@ -133,7 +133,7 @@ describe('searchFloatLayers', () => {
     expect((await search(layers, outcome, -3, 20)).cutShort).toBe(false);
   });
 
-  test('progress: what is planned is always more than what is done', async () => {
+  test('reports more planned than finished trials', async () => {
     const layers = layersOf([1, 2, 3, 4, 5]);
     const seen: (readonly [number, number])[] = [];
     const noises = additive(layers, [5, 4, 3, 2, 1]);
@@ -146,13 +146,13 @@ describe('searchFloatLayers', () => {
     for (const [done, planned] of seen) expect(planned).toBeGreaterThan(done);
   });
 
-  test('equal names are refused', async () => {
+  test('refuses equal names', async () => {
     const twice = [...layersOf([1]), ...layersOf([1])];
     await expect(search(twice, additive(twice, [1, 1]), 0)).rejects.toMatchObject({ code: 'options' });
   });
 });
 
-describe('searchFloatLayers, by chance', () => {
+describe('searchFloatLayers on random models', () => {
   const list = fc.array(
     fc.record({ saved: fc.integer({ min: 1, max: 1000 }), noise: fc.integer({ min: 0, max: 100 }) }),
     {
@@ -161,7 +161,7 @@ describe('searchFloatLayers, by chance', () => {
     },
   );
 
-  test('noise that adds up: an answer exactly where there is one, and no float layer of it could be quantized', async () => {
+  test('for additive noise answers if an answer exists, and none of its float layers could be quantized', async () => {
     await fc.assert(
       fc.asyncProperty(list, fc.integer({ min: 0, max: 600 }), async (specs, budget) => {
         const layers = layersOf(specs.map((one) => one.saved));
@@ -180,7 +180,7 @@ describe('searchFloatLayers, by chance', () => {
     );
   });
 
-  test('within a third of the best answer there is, over all selections of up to ten layers', async () => {
+  test('is within a third of the best of all selections of up to ten layers', async () => {
     let worst = 1;
     const few = fc.array(
       fc.record({ saved: fc.integer({ min: 50, max: 1000 }), noise: fc.integer({ min: 0, max: 100 }) }),
@@ -207,7 +207,7 @@ describe('searchFloatLayers, by chance', () => {
     expect(worst).toBeGreaterThan(0.66);
   });
 
-  test('metrics by chance, monotone in nothing: the answer is a trial that is good enough, the smallest of them', async () => {
+  test('for random metrics answers with the smallest trial that is good enough', async () => {
     await fc.assert(
       fc.asyncProperty(list, fc.integer(), fc.double({ min: 0, max: 1, noNaN: true }), async (specs, seed, least) => {
         const layers = layersOf(specs.map((one) => one.saved));

@@ -8,14 +8,14 @@ const files = [
   { file: 'model_quantized.onnx', data: 0 },
 ];
 
-test('nothing is said of files without data files', () => {
+test('does not mention files without data files', () => {
   const [, , quantized] = files;
   expect(mergedSection(undefined, quantized === undefined ? [] : [quantized])).toBeUndefined();
   const section = { dtype: 'q8' };
   expect(mergedSection(section, [])).toEqual(section);
 });
 
-test('counts are by file; what is said of all files would be said of those that have none', () => {
+test('gives counts per file, because a common count would apply to files without data', () => {
   for (const given of [undefined, true, 2]) {
     expect(mergedSection(given === undefined ? undefined : { use_external_data_format: given }, files)).toEqual({
       use_external_data_format: { 'model.onnx': 3, 'model_q4.onnx': 1 },
@@ -23,7 +23,7 @@ test('counts are by file; what is said of all files would be said of those that 
   }
 });
 
-test('what is right of the model stays, for files that are elsewhere', () => {
+test('keeps correct settings for files elsewhere', () => {
   const given = { model: true, other_model: 7 };
   expect(mergedSection({ use_external_data_format: given, dtype: 'q4' }, files)).toEqual({
     dtype: 'q4',
@@ -31,7 +31,7 @@ test('what is right of the model stays, for files that are elsewhere', () => {
   });
 });
 
-test('past keys and values have the type of the inputs', () => {
+test('gives past keys and values the type of the inputs', () => {
   const caches = [
     { file: 'model.onnx', data: 0, cache: 'float32' },
     { file: 'model_q4f16.onnx', data: 0, cache: 'float16' },
@@ -53,7 +53,7 @@ test.each([
   ['{ "k": {"x": [2, "]"]} , "b": 1e-5 }', '{ "k": 1 , "b": 1e-5 }'],
   ['{\n\t"a": "say \\"k\\": {",\n\t"k": -2.50E+1\n}\n', '{\n\t"a": "say \\"k\\": {",\n\t"k": 1\n}\n'],
   ['{"\\u006b": 5}', '{"\\u006b": 1}'],
-])('%j with another member is %j', (text, expected) => {
+])('adds a member to %j: %j', (text, expected) => {
   expect(withMember(text, 'k', 1)).toBe(expected);
   expect(JSON.parse(expected)).toEqual({ ...(JSON.parse(text) as object), k: 1 });
 });

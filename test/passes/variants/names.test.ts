@@ -10,7 +10,7 @@ import { dataFiles, dtypeSuffixes, modelFolder } from '../../../src/targets/tran
 const SOURCES = join(dirname(createRequire(import.meta.url).resolve('@huggingface/transformers')), '../src');
 const sourceOf = (path: string): string => readFileSync(join(SOURCES, path), 'utf8');
 
-test('suffixes are those of transformers.js', () => {
+test('suffixes equal those of transformers.js', () => {
   const table =
     /DEFAULT_DTYPE_SUFFIX_MAPPING = Object\.freeze\(\{([^}]+)\}/.exec(sourceOf('utils/dtypes.js'))?.[1] ?? '';
   const theirs = [...table.matchAll(/DATA_TYPES\.(\w+)\]: '(\w*)'/g)].map(([, dtype, suffix]) => [dtype, suffix]);
@@ -18,7 +18,7 @@ test('suffixes are those of transformers.js', () => {
   expect(dtypeSuffixes.value).toEqual(Object.fromEntries(theirs));
 });
 
-test('the folder, and what is said of data files, are those of transformers.js', () => {
+test('the folder and the naming of data files equal those of transformers.js', () => {
   expect(sourceOf('models/modeling_utils.js')).toContain(`subfolder = '${modelFolder.value}',`);
   expect(sourceOf('utils/hub/constants.js')).toContain(`MAX_EXTERNAL_DATA_CHUNKS = ${dataFiles.value.most};`);
   const [section, key] = dataFiles.value.key;
@@ -26,7 +26,7 @@ test('the folder, and what is said of data files, are those of transformers.js',
   expect(sourceOf('models/session.js')).toContain(`custom_config.${key}`);
 });
 
-test('a file is a model, and a dtype', () => {
+test('a file name consists of a model and a dtype', () => {
   expect(
     ['model.onnx', 'decoder_model_merged_q4f16.onnx', 'vision_encoder_int8.onnx', 'model_uint8.onnx'].map(partsOf),
   ).toEqual([
@@ -41,7 +41,7 @@ test('a file is a model, and a dtype', () => {
     undefined,
     undefined,
   ]);
-  // A name of nothing but a suffix is the model's own.
+  // A name that is only a suffix is the name of the model.
   expect(partsOf('_q4.onnx')).toEqual({ name: '_q4', dtype: 'fp32' });
   for (const dtype of VARIANT_DTYPES)
     expect(partsOf(variantFile('embed_tokens', dtype))).toEqual({ name: 'embed_tokens', dtype });

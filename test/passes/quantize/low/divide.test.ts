@@ -23,7 +23,7 @@ function model(nodes: readonly NodeSpec[], outputs: readonly string[] = ['y']): 
   };
 }
 
-describe('a value is divided, and what reads it multiplied: the same comes out', () => {
+describe('dividing a value and multiplying its readers does not change the result', () => {
   test.each<readonly [string, ModelSpec, boolean]>([
     ['LayerNormalization takes it', model([norm, product]), true],
     [

@@ -8,7 +8,7 @@ import { type Case, everyStructure, prepare } from '../../../support/product.ts'
 import { seeded } from '../../../support/random.ts';
 import { sqnr } from '../../../support/sqnr.ts';
 
-/** Every way to write weights in few bits. */
+/** Every form of low-bit weights. */
 const WAYS: readonly QuantizeOptions[] = [
   { bits: 4, form: 'multipliers' },
   { bits: 4, form: 'multipliers', block: 16 },
@@ -26,10 +26,10 @@ const WAYS: readonly QuantizeOptions[] = [
 /** Below this, something is wrong with the graph rather than with the rounding. */
 const FLOOR: Readonly<Record<number, number>> = { 2: -2, 4: 9, 8: 25 };
 const SAMPLE = 220;
-/** Draws that decide about a case whose first one is below the floor. */
+/** Further draws for a case whose first one is below the floor. */
 const FRESH = 9;
 
-/** One draw of weights and activations: its SQNR, or what is wrong with the graph. */
+/** One draw of weights and activations: its SQNR, or a fault of the graph. */
 async function draw(one: Case, way: QuantizeOptions, seed: number): Promise<number | string> {
   const { spec, feeds } = prepare(one, seed);
   const bytes = buildModel(spec);
@@ -48,8 +48,8 @@ async function draw(one: Case, way: QuantizeOptions, seed: number): Promise<numb
 }
 
 /**
- * What is wrong with a case; undefined where nothing is. Outputs are few, and some draws are unlucky: below the floor
- * the median of fresh draws decides.
+ * The fault of a case, if any. Outputs are few, and some draws are unlucky: below the floor, the median of fresh draws
+ * decides.
  */
 async function fault(one: Case, way: QuantizeOptions, seed: number): Promise<string | undefined> {
   const floor = FLOOR[way.bits as number] as number;
@@ -66,7 +66,7 @@ async function fault(one: Case, way: QuantizeOptions, seed: number): Promise<str
   return median >= floor ? undefined : `first ${first.toFixed(1)} dB, median of others ${median.toFixed(1)} dB`;
 }
 
-describe('weights in few bits are multiplied right by ONNX Runtime', () => {
+describe('ONNX Runtime multiplies low-bit weights correctly', () => {
   test(`${SAMPLE} structures, ${WAYS.length} ways`, async () => {
     const chance = seeded(11);
     const all = [...everyStructure()].filter((one) => one.form === 'dynamic');

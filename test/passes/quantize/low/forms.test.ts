@@ -67,7 +67,7 @@ function specOf(product: Product): ModelSpec {
   };
 }
 
-describe('a form gives exactly the numbers of its codes', () => {
+describe('each form gives exactly the numbers of its codes', () => {
   test.each(CASES)('%s', async (_, product, way) => {
     const { inputs, outputs, alpha = 1 } = product;
     const source = buildModel(specOf(product));
@@ -75,7 +75,7 @@ describe('a form gives exactly the numbers of its codes', () => {
     const [change] = report.changes;
     const form = change?.form ?? '';
     expect(form).toContain(way.form);
-    // A unit matrix gives the weight itself: its 0 and 1 are exact in 8 bits too.
+    // A unit matrix gives the weight itself, because 0 and 1 are also exact in 8 bits.
     const unit = Float32Array.from({ length: inputs * inputs }, (_, at) => (at % (inputs + 1) === 0 ? 1 : 0));
     const { y } = await runModel(bytes, { x: feed([inputs, inputs], unit) }, 'all');
     const block = Number(/blocks of (\d+)/.exec(form)?.[1]);
@@ -126,7 +126,7 @@ describe('a table of 4 bits', () => {
   });
 });
 
-test('a weight without elements, and one that is not finite, stay', async () => {
+test('weights without elements, or with non-finite ones, do not change', async () => {
   const empty = { w: f32([0, 4], new Float32Array(0)) };
   const infinite = { w: f32([32, 4], new Float32Array(128).fill(Number.POSITIVE_INFINITY)) };
   for (const [initializers, reason] of [
@@ -142,7 +142,7 @@ test('a weight without elements, and one that is not finite, stay', async () => 
   }
 });
 
-test('the report names the first version that loads all weights of a form: the last product has 8 bits', async () => {
+test('the report names the first version that loads all weights of a form', async () => {
   const said = async (headBits: 4 | 8): Promise<string> => {
     const model = await readModel(fixture('charlm.onnx'));
     const [report] = await transform(model, quantize({ bits: 4, form: 'nbits', headBits }));
@@ -165,7 +165,7 @@ test('8 bits for WebGPU are MatMulNBits, not products of integers', async () => 
   expect(await operators({ target: 'webgpu', perTensor: true })).not.toContain('MatMulNBits');
 });
 
-test('a matrix for each batch runs on integers, one scale for an output of all of them', async () => {
+test('a batch of matrices runs on integers, with one scale per output for all of them', async () => {
   for (const [inputs, bits, least, form] of [
     [64, 4, 18, 'multipliers'],
     [41, 4, 18, 'multipliers'],

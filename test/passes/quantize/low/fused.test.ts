@@ -1,4 +1,4 @@
-/** Where ONNX Runtime does not fuse a DequantizeLinear of blocks, or wrongly, a weight is stored for float. */
+/** If ONNX Runtime does not fuse a blockwise DequantizeLinear correctly, the weight is decoded to float. */
 import { expect, test } from '@jest/globals';
 import { Tensor } from 'onnxruntime-node';
 import { dequantize, quantize } from '../../../../src/index.node.ts';
@@ -12,7 +12,7 @@ import { sqnr } from '../../../support/sqnr.ts';
 const x = feed([3, 64], randomFloats([3, 64]));
 const rows = { x: f32(['M', 64]) };
 
-/** Codes `[64, outputs]` of two bits in blocks, as the runtime multiplies by them. */
+/** Two-bit codes `[64, outputs]` in blocks, multiplied by the runtime. */
 const twoBits = (outputs: number): ModelSpec => ({
   ...{ opset: 25, irVersion: 13, inputs: rows, outputs: { y: value('float32') } },
   nodes: [
@@ -29,11 +29,11 @@ test.each([
   [5, false],
   [6, false],
   [8, true],
-])('ONNX Runtime fuses int2 with %d outputs rightly: %s', async (outputs, right) => {
+])('ONNX Runtime fuses int2 with %d outputs correctly: %s', async (outputs, right) => {
   const found = await runModel(buildModel(twoBits(outputs)), { x }, 'all');
   const { bytes } = await pass(twoBits(outputs), dequantize());
   const signal = sqnr(await runModel(bytes, { x }, 'all'), found);
-  // Wrong codes may meet right ones by chance.
+  // Wrong codes may equal right ones by chance.
   expect(right ? signal > 30 : signal < 15).toBe(true);
 });
 
@@ -52,7 +52,7 @@ test.each([
   expect(sqnr(await runModel(floats, { x }, 'all'), await runModel(bytes, { x }, 'all'))).toBeGreaterThan(30);
 });
 
-test('a weight that a body reads from the graph around it', async () => {
+test('decodes a weight that a body captures', async () => {
   const body = (nodes: ModelSpec['nodes']) => ({ outputs: { b: value('float32') }, nodes });
   const spec: ModelSpec = {
     ...{ opset: 17, inputs: { ...rows, c: value('bool', []) }, outputs: { y: value('float32') } },

@@ -1,4 +1,4 @@
-/** Weights that are decoded when a model is loaded: what that takes, and the form of those that are too many. */
+/** The cost of weights that are decoded when a model is loaded, and the form if there are too many. */
 import { expect, test } from '@jest/globals';
 import { derived } from '../../../../src/ir/tensor.ts';
 import { planQuantize } from '../../../../src/passes/quantize/index.ts';
@@ -6,7 +6,7 @@ import type { QuantizeOptions } from '../../../../src/passes/quantize/options.ts
 import { f32 } from '../../../support/build.ts';
 import { modelOf } from '../../../support/model.ts';
 
-/** What is said of a product with `side²` weights, none of which is read. */
+/** The notes on a product with `side²` weights, none of which is read. */
 async function notesOf(side: number, options: QuantizeOptions): Promise<readonly string[]> {
   const model = await modelOf({
     ...{ opset: 21, irVersion: 10, inputs: { x: f32(['N', 4]) }, outputs: { y: f32(['N', 4]) } },

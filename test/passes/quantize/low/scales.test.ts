@@ -9,7 +9,7 @@ import { sqnr } from '../../../support/sqnr.ts';
 
 const [ROWS, INPUTS, OUTPUTS] = [4, 96, 48];
 
-/** What a product keeps of its outputs, in dB. */
+/** SQNR of the outputs of a product in dB. */
 async function kept(weight: Float32Array, options: QuantizeOptions): Promise<number> {
   const source = buildModel({
     opset: 21,
@@ -31,13 +31,13 @@ test.each(['nbits', 'standard', 'folded'] as const)(
   async (form) => {
     const large = weights.map((one) => one * 1e7);
     expect(await kept(large, { form })).toBeGreaterThan(18);
-    // The largest float16 itself is one that others would have become.
+    // Larger numbers would have become the largest float16.
     const some = weights.map((one, at) => one * (at % OUTPUTS === 3 ? 1e6 : 1));
     expect(await kept(some, { form, asymmetric: true })).toBeGreaterThan(18);
   },
 );
 
-test('blocks of zeros add nothing to outputs of small weights', async () => {
+test('blocks of zeros add no error to outputs of small weights', async () => {
   const small = weights.map((one, at) => (at < 32 * OUTPUTS ? 0 : one * 1e-7));
   for (const asymmetric of [true, false]) expect(await kept(small, { form: 'nbits', asymmetric })).toBeGreaterThan(15);
 });

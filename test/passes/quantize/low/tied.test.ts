@@ -8,7 +8,7 @@ import { runModel } from '../../../support/ort.ts';
 import { randomFloats } from '../../../support/random.ts';
 import { sqnr } from '../../../support/sqnr.ts';
 
-/** A table of `rows` that is the output layer too, as language models tie them. */
+/** A table of `rows` that is also the output layer, as in language models. */
 function tied(rows: number, width: number, op: 'MatMul' | 'Gemm'): ModelSpec {
   const gemm = op === 'Gemm';
   return {
@@ -37,7 +37,7 @@ const WAYS: readonly (readonly [string, QuantizeOptions, kernels: readonly strin
   ['folded', { form: 'nbits', asymmetric: true }, [], TABLE / 2 + (TABLE / 32) * 3],
 ];
 
-describe('a table of 4 bits that is the output layer too is in the file once', () => {
+describe('a 4-bit table that is also the output layer is stored once', () => {
   describe.each(['MatMul', 'Gemm'] as const)('%s', (op) => {
     test.each(WAYS)('%s, %j', async (form, how, kernels, bytes) => {
       const options: QuantizeOptions = { bits: 4, tableBits: 4, minElements: 0, ...how };
@@ -62,7 +62,7 @@ describe('a table of 4 bits that is the output layer too is in the file once', (
     });
   });
 
-  test('rows that are no whole blocks', async () => {
+  test('supports rows that are not whole blocks', async () => {
     for (const how of [{}, { form: 'nbits' }, { form: 'folded' }] as const) {
       const spec = tied(40, 41, 'MatMul');
       const { bytes } = await pass(spec, quantize({ bits: 4, tableBits: 4, minElements: 0, ...how }));
@@ -72,12 +72,12 @@ describe('a table of 4 bits that is the output layer too is in the file once', (
     }
   });
 
-  test('8 bits unless tables are to have 4', async () => {
+  test('has 8 bits unless 4 are requested for tables', async () => {
     const { report } = await pass(tied(96, 64, 'MatMul'), quantize({ bits: 4, minElements: 0 }));
     expect(report.changes.map((one) => [one.weight, one.bits])).toEqual([['table', undefined]]);
   });
 
-  test.each(WAYS)('diff and dequantize know it: %s, %j', async (_, how) => {
+  test.each(WAYS)('is recognized by diff and dequantize: %s, %j', async (_, how) => {
     const spec = tied(96, 64, 'MatMul');
     const made = await pass(spec, quantize({ bits: 4, tableBits: 4, minElements: 0, ...how }));
     const { weights } = await diff(await modelOf(spec), await modelOf(made.bytes));

@@ -1,4 +1,4 @@
-/** Conv and Gemm inside branches of If, calibrated and run as integers by ONNX Runtime. */
+/** Conv and Gemm in branches of If are calibrated, and ONNX Runtime runs them on integers. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -51,7 +51,7 @@ const layers = (prefix: string, seed: number, input = 'x', out = `${prefix}y`): 
   ],
   initializers: { [`${prefix}w`]: filter(seed), [`${prefix}b`]: bias(seed + 1), [`${prefix}v`]: filter(seed + 2) },
 });
-/** What is stored as integers only, and why it does not run on them. */
+/** Weights that are only stored as integers, and why they do not run on them. */
 const insteadOf = (report: PassReport | undefined): (string | undefined)[][] =>
   (report?.changes ?? []).flatMap(({ weight, instead }) => (instead ? [[weight, instead.reason, instead.detail]] : []));
 const model = (nodes: readonly NodeSpec[], rest: Partial<ModelSpec> = {}): ModelSpec => ({
@@ -65,7 +65,7 @@ const model = (nodes: readonly NodeSpec[], rest: Partial<ModelSpec> = {}): Model
 const image = (seed: number): Float32Array => normal(CHANNELS * LENGTH, seed);
 const CONDITIONS = [true, false];
 
-/** Calibrated with eight samples of each of these conditions, and judged on others of both. */
+/** Calibrates with eight samples of each condition, and judges on others of both. */
 async function quantized(
   spec: ModelSpec,
   ran = CONDITIONS,
@@ -210,7 +210,7 @@ describe('layers in branches of If run on integers', () => {
   });
 });
 
-test('a branch that the data never runs keeps float activations, with a word why', async () => {
+test('a branch that the data never runs keeps float activations, with a reason', async () => {
   const done = await quantized(model([either(layers('t', 1), layers('e', 4))]), [true]);
   expect(done.kernels['QLinearConv']).toBe(2);
   expect(done.report?.notes).toContain("the data never takes the branch 'y.else_branch': 2 values in it have no range");
@@ -226,7 +226,7 @@ test('a branch that the data never runs keeps float activations, with a word why
   expect(Math.min(...done.quality)).toBeGreaterThan(30);
 });
 
-test('what is excluded in a branch stays float there, in ONNX Runtime too', async () => {
+test('excluded weights in a branch stay float, also in ONNX Runtime', async () => {
   const spec = model([
     either(
       {
@@ -242,7 +242,7 @@ test('what is excluded in a branch stays float there, in ONNX Runtime too', asyn
   expect(Math.min(...done.quality)).toBeGreaterThan(30);
 });
 
-test('ranges of values with one name come back from a file', async () => {
+test('a file restores ranges of values with the same name', async () => {
   const spec = model([either(layers('', 1, 'x', 'o'), layers('', 4, 'x', 'o'))]);
   const file = join(folder(), 'ranges.json');
   const first = await quantized(spec, CONDITIONS, { saveRanges: file });
@@ -267,7 +267,7 @@ describe('where nothing can be calibrated', () => {
     inputs: { x: f32(['n', CHANNELS, LENGTH]), c: value('bool', []) },
   });
 
-  test('a Conv in the body of a Loop is stored as integers, with a word why', async () => {
+  test('stores a Conv in the body of a Loop as integers, with a reason', async () => {
     const done = await quantized(loop);
     expect(done.report?.notes).toContain(
       'not calibrated: no Conv or Gemm can run on integers (1 Conv: it is in the body of a Loop, whose iterations cannot be observed)',
@@ -280,7 +280,7 @@ describe('where nothing can be calibrated', () => {
     expect(Math.min(...done.quality)).toBeGreaterThan(30);
   });
 
-  test('an If inside such a body is no more to be seen', async () => {
+  test('treats an If inside such a body alike', async () => {
     const inner: GraphSpec = {
       ...body,
       nodes: [
@@ -296,7 +296,7 @@ describe('where nothing can be calibrated', () => {
     expect(Math.min(...done.quality)).toBeGreaterThan(30);
   });
 
-  test('a model of MatMul alone says that it needs no data', async () => {
+  test('says that a model of only MatMul needs no data', async () => {
     const spec = model([{ op: 'MatMul', in: ['x', 'w'], out: ['y'], name: 'product' }], {
       initializers: { w: f32([LENGTH, 16], normal(LENGTH * 16, 3, 0.3)) },
     });
@@ -307,7 +307,7 @@ describe('where nothing can be calibrated', () => {
     expect(done.report?.changes.map((one) => one.weight)).toEqual(['w']);
   });
 
-  test('weights below --min-elements stay as they are', async () => {
+  test('does not change weights below --min-elements', async () => {
     const spec = model([conv('x', 'w', 'a', 'b'), relu('a', 'r'), conv('r', 'v', 'y')], {
       initializers: { w: filter(1), b: bias(2), v: f32([2, CHANNELS, 1], normal(2 * CHANNELS, 4)) },
     });

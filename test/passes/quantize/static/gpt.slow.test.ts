@@ -8,7 +8,7 @@ const CAUSAL = Float32Array.from({ length: T * T }, (_, at) => (at % T > Math.fl
 
 type Linear = 'Gemm' | 'MatMul';
 
-/** A block of a GPT: layer norm, attention under a causal mask, layer norm, MLP with erf-Gelu, both with a residual. */
+/** A GPT block: layer norm, attention with a causal mask, layer norm, MLP with erf-Gelu, both with a residual. */
 function block(linear: Linear, mask: 'add' | 'where', lowest: number): Uint8Array {
   const initializers: Record<string, TensorSpec> = {
     g1: f32(
@@ -91,7 +91,7 @@ test.each(CASES)(
     expect(sqnr).toBeGreaterThan(25);
     expect(unfused).toEqual([]);
     if (linear === 'Gemm') expect(kernels['QGemm']).toBeGreaterThan(0);
-    // Neither what the mask makes of the scores nor what Softmax reads is quantized.
+    // Neither masked scores nor inputs of Softmax are quantized.
     const model = await readModel(bytes);
     const quantizedValues = model.graph.nodes
       .filter((one) => /QuantizeLinear$/.test(one.opType))

@@ -15,7 +15,7 @@ import { sqnr } from '../../../support/sqnr.ts';
 const WIDTH = 24;
 const ROWS = 64;
 
-/** Three layers with something between; one channel of the middle weight is huge and silenced by a Relu. */
+/** Three layers with activations between; one channel of the middle weight is huge, and a Relu zeroes it. */
 function chain(op: 'Conv' | 'Gemm', between: 'Relu' | 'Clip'): ModelSpec {
   const dims = op === 'Conv' ? [WIDTH, WIDTH, 1, 1] : [WIDTH, WIDTH];
   const weights = [0, 1, 2].map((seed) => normal(WIDTH * WIDTH, seed + 3, 0.3));
@@ -81,15 +81,15 @@ describe('a weight that is excluded stays float when ONNX Runtime loads the mode
     const count = (kernel: string) => found.kernels.find((one) => one.op === kernel)?.nodes ?? 0;
     if (op === 'Conv') expect(count('QLinearConv')).toBe(2);
     else expect(count('QGemm')).toBe(2);
-    // One behind the excluded layer; the product of the last Gemm has one, too, because its Relu is read as floats.
+    // One Sum after the excluded layer; the product of the last Gemm has one too, because its Relu is read as float.
     const sums = op === 'Gemm' ? 2 : 1;
     expect([found.sums, count('Sum')]).toEqual([sums, sums]);
-    // One scale for the whole of it would round all but the huge channel to zero.
+    // One scale for the tensor would round all but the huge channel to zero.
     expect(found.quality).toBeGreaterThan(25);
     expect(found.same).toBe(true);
   });
 
-  test('nothing is put anywhere where nothing is excluded, or no integers follow', async () => {
+  test('inserts nothing if nothing is excluded, or no integers follow', async () => {
     expect((await quantized(chain('Conv', 'Relu'), [])).sums).toBe(0);
     expect((await quantized(chain('Conv', 'Relu'), [/^w2$/])).sums).toBe(0);
     expect((await quantized(chain('Conv', 'Relu'), [/^w[12]$/])).sums).toBe(0);

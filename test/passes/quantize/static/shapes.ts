@@ -5,7 +5,7 @@ import { normal, type Outcome, quantized } from '../../../support/calibrated.ts'
 
 export interface Case {
   readonly opset?: number;
-  /** Of the input, without its rows. */
+  /** Dims of the input, without rows. */
   readonly shape: readonly number[];
   /** Dims of the weights; each gets a bias of its first axis (`conv` 0 → w0, b0). */
   readonly weights: readonly (readonly number[])[];

@@ -16,7 +16,7 @@ function range(min: number, max: number): ActivationRange {
   return { min, max, observedMin: min, observedMax: max, power: max ** 2 / 3, clipError: 0, zeros: 0 };
 }
 
-/** The fixture, folded, calibrated with its data and quantized, with the operators ONNX Runtime makes of it. */
+/** The fixture after folding, calibration and quantization, with the operators that ONNX Runtime runs. */
 async function calibrated(name: string, options: Partial<StaticOptions> = {}) {
   const model = await readModel(fixture(`${name}.onnx`));
   await transform(model, fold());
@@ -46,15 +46,23 @@ function accuracy(logits: Awaited<ReturnType<typeof runModel>>, labels: ArrayLik
   return (100 * right) / labels.length;
 }
 
-test.each(['digits-cnn', 'digits-cnn-bn'])('%s runs on integers from end to end, as exact as float', async (name) => {
-  const { kernels, expected, seen, labels, bytes } = await calibrated(name);
-  expect(kernels.filter((op) => /Conv|Gemm/.test(op))).toEqual(['QLinearConv', 'QLinearConv', 'QLinearConv', 'QGemm']);
-  expect(kernels.filter((op) => /^(Conv|FusedConv|Gemm|Relu|DequantizeLinear)$/.test(op))).toEqual([]);
-  expect(sqnr(expected, seen)).toBeGreaterThan(25);
-  const classes = labels?.data as ArrayLike<bigint>;
-  expect(accuracy(seen, classes)).toBeGreaterThanOrEqual(accuracy(expected, classes) - 0.5);
-  expect(bytes.byteLength).toBeLessThan(90_000);
-});
+test.each(['digits-cnn', 'digits-cnn-bn'])(
+  '%s runs on integers from end to end, as accurately as float',
+  async (name) => {
+    const { kernels, expected, seen, labels, bytes } = await calibrated(name);
+    expect(kernels.filter((op) => /Conv|Gemm/.test(op))).toEqual([
+      'QLinearConv',
+      'QLinearConv',
+      'QLinearConv',
+      'QGemm',
+    ]);
+    expect(kernels.filter((op) => /^(Conv|FusedConv|Gemm|Relu|DequantizeLinear)$/.test(op))).toEqual([]);
+    expect(sqnr(expected, seen)).toBeGreaterThan(25);
+    const classes = labels?.data as ArrayLike<bigint>;
+    expect(accuracy(seen, classes)).toBeGreaterThanOrEqual(accuracy(expected, classes) - 0.5);
+    expect(bytes.byteLength).toBeLessThan(90_000);
+  },
+);
 
 test('digits-mlp runs as QGemm', async () => {
   const { kernels, expected, seen, labels } = await calibrated('digits-mlp');
@@ -64,12 +72,12 @@ test('digits-mlp runs as QGemm', async () => {
   expect(accuracy(seen, classes)).toBeGreaterThanOrEqual(accuracy(expected, classes) - 0.5);
 });
 
-test('int8 activations give the same model to within their rounding', async () => {
+test('int8 activations give the same results up to rounding', async () => {
   const { expected, seen } = await calibrated('digits-cnn', { activations: 'int8' });
   expect(sqnr(expected, seen)).toBeGreaterThan(25);
 });
 
-test('an activation under the floor leaves its node float, with the figure', async () => {
+test('an activation below the floor keeps its node float, with the figure', async () => {
   const { report } = await calibrated('digits-mlp', { minNodeSqnr: 200 });
   expect(report?.changes).toEqual([]);
   expect(report?.skips.map((one) => one.reason)).toEqual(['low_sqnr', 'low_sqnr', 'low_sqnr']);
@@ -87,7 +95,7 @@ const CONV = buildModel({
   ],
 });
 
-test('what is written: Q and DQ around Conv and Relu, a bias that would not fit raises the scale of its channel', async () => {
+test('writes Q and DQ around Conv and Relu, and raises the scale of a channel whose bias would not fit', async () => {
   const model = await readModel(CONV);
   const ranges = new Map([
     ['x', range(-1, 1)],
@@ -112,13 +120,13 @@ test('what is written: Q and DQ around Conv and Relu, a bias that would not fit 
   expect(q * step).toBeCloseTo(1e9, -3);
 });
 
-test('a value without a range is named', async () => {
+test('names a value without a range', async () => {
   const model = await readModel(CONV);
   const [report] = await transform(model, quantizeStatic({ ranges: new Map([['x', range(-1, 1)]]) }));
   expect(report?.skips).toMatchObject([{ weight: 'w', reason: 'not_calibrated', detail: "no range is known for 'y'" }]);
 });
 
-test('scale and zero point', () => {
+test('computes scale and zero point', () => {
   expect(activationParams(-1, 1.55, 'uint8')).toEqual({ scale: Math.fround(0.01), zeroPoint: 100 });
   expect(activationParams(-1, 1.55, 'int8')).toEqual({ scale: Math.fround(0.01), zeroPoint: -28 });
   expect(activationParams(0.5, 2.55, 'uint8')).toEqual({ scale: Math.fround(0.01), zeroPoint: 0 });

@@ -1,4 +1,4 @@
-/** What runs on integers is what takes less time so, with what quantizes around it. */
+/** Layers run on integers if that saves time, including the conversions around them. */
 import { describe, expect, test } from '@jest/globals';
 import type { ActivationRange } from '../../../../src/activations/ranges.ts';
 import { print, quantizeStatic, readModel, type StaticOptions, transform } from '../../../../src/index.node.ts';
@@ -19,7 +19,7 @@ const weight = (dims: number[]) =>
     ),
   );
 
-/** The values that have a QuantizeLinear, where each value has so many elements. */
+/** The values that get a QuantizeLinear, given the number of elements of each value. */
 async function integersOf(
   spec: Pick<ModelSpec, 'nodes' | 'initializers'>,
   elements: Readonly<Record<string, number>>,
@@ -53,7 +53,7 @@ test('wide layers over many places run on integers, narrow ones stay float', asy
   expect((await integersOf(chain(4), sized(4 * 28 * 28))).changed).toEqual([]);
 });
 
-test('of one layer size decides: what quantizes around it takes as long however few products there are', async () => {
+test('a single layer must be large enough, because conversions take time however few products there are', async () => {
   const lone = {
     nodes: [{ op: 'Conv', in: ['x', 'w'], out: ['y'] }],
     initializers: { w: weight([32, 32, 1, 1]) },
@@ -63,7 +63,7 @@ test('of one layer size decides: what quantizes around it takes as long however 
   expect((await integersOf(wide, sized(256 * 28 * 28))).changed).toEqual(['w']);
 });
 
-test('one filter a channel stays float, and says why; --prefer size quantizes it', async () => {
+test('a depthwise filter stays float, with a reason, and --prefer size quantizes it', async () => {
   const depthwise = {
     nodes: [conv('x', 'w', 'y', { group: 32 })],
     initializers: { w: weight([32, 1, 3, 3]) },
@@ -74,7 +74,7 @@ test('one filter a channel stays float, and says why; --prefer size quantizes it
   expect((await integersOf(depthwise, sized(32 * 28 * 28), { prefer: 'size' })).changed).toEqual(['w']);
 });
 
-test('what squeezes and excites works on single values: float, however it is pooled', async () => {
+test('squeeze-and-excite blocks stay float, because they work on single values', async () => {
   const nodes: NodeSpec[] = [
     conv('x', 'w0', 'c'),
     { op: 'ReduceMean', in: ['c'], out: ['g'], attributes: { axes: [2, 3] } },
@@ -89,11 +89,11 @@ test('what squeezes and excites works on single values: float, however it is poo
   expect(found.changed).toEqual(['w0', 'w2']);
 });
 
-describe('between layers', () => {
+describe('operators between layers', () => {
   const initializers = { w0: weight([64, 64, 3, 3]), w1: weight([64, 64, 3, 3]), w2: weight([64, 64, 3, 3]) };
   const large = 64 * 28 * 28;
 
-  test('an Add with its Relu passes integers on, to the next Add too', async () => {
+  test('an Add with its Relu passes on integers, also to the next Add', async () => {
     const nodes: NodeSpec[] = [
       conv('x', 'w0', 'a'),
       conv('a', 'w1', 'b'),
@@ -103,12 +103,12 @@ describe('between layers', () => {
       { op: 'Add', in: ['r', 'c'], out: ['y'] },
     ];
     const { text } = await integersOf({ nodes, initializers }, { x: large, a: large, b: large, r: large, c: large });
-    // Its name is that of the real value: who reads it reads what lies on the steps.
+    // It has the name of the float value, whose readers then read the quantized one.
     expect(text).toContain('r = DequantizeLinear');
     expect(text).toContain('y = Add (r, c)');
   });
 
-  test('a MaxPool behind a layer of floats stays float, kept so by a Sum before the integers', async () => {
+  test('a MaxPool after a float layer stays float, by a Sum before the integers', async () => {
     const nodes: NodeSpec[] = [
       conv('x', 'w0', 'a'),
       { op: 'MaxPool', in: ['a'], out: ['p'], attributes: { kernel_shape: [3, 3], strides: [2, 2] } },
@@ -123,7 +123,7 @@ describe('between layers', () => {
     expect(text).toContain('QuantizeLinear (p_float,');
   });
 
-  test('a MaxPool between layers of integers passes them on', async () => {
+  test('a MaxPool between integer layers passes on integers', async () => {
     const nodes: NodeSpec[] = [
       conv('x', 'w0', 'a'),
       { op: 'MaxPool', in: ['a'], out: ['p'], attributes: { kernel_shape: [3, 3], strides: [2, 2] } },
