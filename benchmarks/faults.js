@@ -1,8 +1,8 @@
-// What happens to files when things go wrong: signals at random moments, full and read-only disks, streams that are full or
-// closed, models that change while they are read, two runs at once.
+// What happens to files when things go wrong: signals at random moments, full and read-only disks, streams that are
+// full or closed, models that change while they are read, two runs at once.
 //   npm run build && node benchmarks/faults.js [signals disks races] [--moments 50] [--rounds 20] [--megabytes 320] [--folder /dev/shm]
-// Linux; disks are mounted where that is allowed (root), and their cases say that they were skipped where it is not. Writes
-// benchmarks/results/faults.json, a line a case, and ends with 1 where one ended otherwise than it must.
+// Linux; disks are mounted where that is allowed (root), and their cases say that they were skipped where it is not.
+// Writes benchmarks/results/faults.json, a line a case, and ends with 1 where one ended otherwise than it must.
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,7 +1,8 @@
 // Forms of 16 bits on every model of some folders, beside the float model: loads, runs, size, signal.
 //   npm run build && node benchmarks/float16.js FOLDER|MODEL… [--form stored,computed,bfloat16,int16] [--web] [--keep FOLDER] [--md]
-// Inputs are those beside a model (NAME.npz or NAME-test.npz), or random ones. --web runs each form in onnxruntime-web's
-// WebAssembly too. Prints a row for each model, as JSON lines or a table (the one of docs/passes/float16.md).
+// Inputs are those beside a model (NAME.npz or NAME-test.npz), or random ones. --web runs each form in
+// onnxruntime-web's WebAssembly too. Prints a row for each model, as JSON lines or a table (the one of
+// docs/passes/float16.md).
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';

@@ -1,4 +1,5 @@
-// What folding gains in ONNX Runtime: nodes, size, time and the largest difference. Prints the table of docs/passes/fold.md.
+// What folding gains in ONNX Runtime: nodes, size, time and the largest difference. Prints the table of
+// docs/passes/fold.md.
 //   npm run build && node benchmarks/fold.js
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';

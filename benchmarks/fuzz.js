@@ -1,10 +1,10 @@
-// Damages real files in many ways and reads what comes out: models, with every verb over them, half of the cases damaged as bytes,
-// half as graphs (nodes doubled, turned around and renamed, wrong ranks, cycles, missing inputs, in a file that is well formed);
-// or data files and saved ranges, half as bytes and half in what they say.
+// Damages real files in many ways and reads what comes out: models, with every verb over them, half of the cases
+// damaged as bytes, half as graphs (nodes doubled, turned around and renamed, wrong ranks, cycles, missing inputs, in a
+// file that is well formed); or data files and saved ranges, half as bytes and half in what they say.
 //   npm run build && node benchmarks/fuzz.js [models|data] [--cases 200000] [--jobs 2] [--seed 1]
-// Each case must end in what is right (a model that is copied byte for byte and can be written anew) or in a sentence: no stack
-// trace, no internal error, no 2 seconds of computing, no 300 MB. Writes benchmarks/results/fuzz.json. Files of cases that fail
-// are kept in benchmarks/failures/.
+// Each case must end in what is right (a model that is copied byte for byte and can be written anew) or in a sentence:
+// no stack trace, no internal error, no 2 seconds of computing, no 300 MB. Writes benchmarks/results/fuzz.json. Files
+// of cases that fail are kept in benchmarks/failures/.
 import { fork } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,8 +26,8 @@ const { values, positionals } = parseArgs({
 const SLOW = 2000;
 const LARGE = 300;
 /**
- * What V8 may hold, in MiB. Without a bound it leaves the garbage of thousands of cases where it is, because there is room;
- * a case that needs more than this ends its process, which is a fault as well.
+ * What V8 may hold, in MiB. Without a bound it leaves the garbage of thousands of cases where it is, because there is
+ * room; a case that needs more than this ends its process, which is a fault as well.
  */
 const HEAP = ['--max-old-space-size=128'];
 /** Failing files that are kept. */

@@ -1,7 +1,8 @@
-// Quantizing needs two looks at a weight: for its scales, then for its values. Is it sooner done when the bytes of the first look
-// are kept for the second one, or when they are read twice, a chunk at a time?
+// Quantizing needs two looks at a weight: for its scales, then for its values. Is it sooner done when the bytes of the
+// first look are kept for the second one, or when they are read twice, a chunk at a time?
 //   npm run build && node benchmarks/held.js
-// 1 GiB of float32 in slices of 32 MiB, on one thread and on two; prints the least seconds of five rounds for all of it.
+// 1 GiB of float32 in slices of 32 MiB, on one thread and on two; prints the least seconds of five rounds for all of
+// it.
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
-// Models that are well formed and mean harm: chains and fans of a hundred thousand nodes, functions that call each other into
-// the billions, shapes without end, cycles, names in megabytes. Every verb must end in computing time that grows no faster than
-// the model, or in a sentence.
+// Models that are well formed and mean harm: chains and fans of a hundred thousand nodes, functions that call each
+// other into the billions, shapes without end, cycles, names in megabytes. Every verb must end in computing time that
+// grows no faster than the model, or in a sentence.
 //   npm run build && node benchmarks/hostile.js [case …] [--size 50000]
 // Prints seconds and megabytes of each, each case in a process of its own; writes benchmarks/results/hostile.json.
 import { spawnSync } from 'node:child_process';

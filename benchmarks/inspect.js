@@ -1,4 +1,5 @@
-// How long onnx-compress inspect takes beside Node's own start: alternating runs, the medians and what lies between them.
+// How long onnx-compress inspect takes beside Node's own start: alternating runs, the medians and what lies between
+// them.
 //   npm run build && node benchmarks/models.js matmuls 1024 big.onnx && node benchmarks/inspect.js big.onnx [runs]
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

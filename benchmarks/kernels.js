@@ -1,7 +1,7 @@
 // GB/s of input of every kernel, WebAssembly SIMD and scalar TypeScript: 64 MiB in chunks of 4 MiB, in alternation.
 //   npm run build && node benchmarks/kernels.js
-// Two figures for SIMD: the chunk stays where it is (arithmetic), and the chunk is first copied in from 64 MiB elsewhere,
-// as a read from the page cache would (copy + arithmetic). "copy" is that copy alone.
+// Two figures for SIMD: the chunk stays where it is (arithmetic), and the chunk is first copied in from 64 MiB
+// elsewhere, as a read from the page cache would (copy + arithmetic). "copy" is that copy alone.
 import { Arena } from '../dist/kernels/simd/arena.js';
 import { setSimd } from '../dist/kernels/simd/load.js';
 import { MagnitudeHistogram, zeroBelow } from '../dist/kernels/simd/magnitude.js';

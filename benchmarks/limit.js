@@ -1,4 +1,5 @@
-// What the machine can do: a Node program that does nothing but read a file and write it, 256 KiB at a time (the fastest here), on two threads.
+// What the machine can do: a Node program that does nothing but read a file and write it, 256 KiB at a time (the
+// fastest here), on two threads.
 //   node benchmarks/limit.js m.onnx out.onnx
 // With m.onnx.data beside it, that file too. No check, no model, no arithmetic: nothing that Node runs copies sooner.
 import { closeSync, existsSync, openSync, readSync, statSync, writeSync } from 'node:fs';

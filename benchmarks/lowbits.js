@@ -1,7 +1,7 @@
 // What few bits keep of trained models, and what they cost: size, SQNR of the outputs on test data, time of a run.
 //   npm run build && node benchmarks/lowbits.js [NAME …]
-// Of fixtures/NAME.onnx with NAME-calib.npz and NAME-test.npz; digits-vit, digits-mlp and charlm where none is named. Writes the table of
-// docs/passes/int4.md. A name may be a path: /models/mine.
+// Of fixtures/NAME.onnx with NAME-calib.npz and NAME-test.npz; digits-vit, digits-mlp and charlm where none is named.
+// Writes the table of docs/passes/int4.md. A name may be a path: /models/mine.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -93,7 +93,9 @@ const PRODUCTS = [
   ],
 ];
 
-/** A float MatMul beside DynamicQuantizeMatMul: where each takes less time, and where `dynamicPays` chooses the slower. */
+/**
+ * A float MatMul beside DynamicQuantizeMatMul: where each takes less time, and where `dynamicPays` chooses the slower.
+ */
 async function products() {
   const { least, widest } = dynamicProduct.value;
   console.log(

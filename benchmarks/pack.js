@@ -1,8 +1,8 @@
 // What packing saves, and what it costs when ONNX Runtime loads the model.
 //   npm run build && node benchmarks/pack.js [--rounds 9]
-// Writes benchmarks/results/pack.csv and prints a table. Each model is pruned by 60 %, then float or quantized; loading is
-// timed in processes of their own, dense and packed in alternation, and so is the most memory they held (maxRSS). The
-// outputs of both must be equal, bit for bit.
+// Writes benchmarks/results/pack.csv and prints a table. Each model is pruned by 60 %, then float or quantized; loading
+// is timed in processes of their own, dense and packed in alternation, and so is the most memory they held (maxRSS).
+// The outputs of both must be equal, bit for bit.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,7 +1,8 @@
 // What is left of trained models after pruning: magnitude, Wanda and SparseGPT, and what each costs.
 //   npm run build && node benchmarks/pruning.js [--gpt DIR] [--only MODEL] [--costs] [--json FILE]
-// DIR holds gpt.onnx, gpt-calib.npz and gpt-test.npz, which benchmarks/peer/train_gpt.py writes. --costs measures layers of
-// 1024×1024 to 4096×4096 instead. Without --json the results go to benchmarks/results/pruning.json (pruning-costs.json).
+// DIR holds gpt.onnx, gpt-calib.npz and gpt-test.npz, which benchmarks/peer/train_gpt.py writes. --costs measures
+// layers of 1024×1024 to 4096×4096 instead. Without --json the results go to benchmarks/results/pruning.json
+// (pruning-costs.json).
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

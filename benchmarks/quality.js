@@ -1,6 +1,7 @@
 // Size, accuracy, signal-to-noise ratio and speed of what we write, in ONNX Runtime. Prints the table of the README.
 //   npm run build && node benchmarks/quality.js [--readme]
-// With --readme (npm run bench:readme) the table replaces that of docs/measured.md, and some rows of it those of README.md.
+// With --readme (npm run bench:readme) the table replaces that of docs/measured.md, and some rows of it those of
+// README.md.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -69,7 +70,10 @@ async function timeRatio(float, small, feeds) {
   return ratios.sort((a, b) => a - b)[RUNS >> 1];
 }
 
-/** How well the labels are met: the share of rows whose largest score is that of the label, or perplexity, one label for each token. */
+/**
+ * How well the labels are met: the share of rows whose largest score is that of the label, or perplexity, one label for
+ * each token.
+ */
 function score(output, labels, tokens) {
   const classes = output.dims.at(-1);
   let [right, bits] = [0, 0];

@@ -1,5 +1,5 @@
-// Compares the files that two builds write, over all verbs and every fixture: node benchmarks/same.js OLD_ROOT [PATTERN]
-// OLD_ROOT is a checkout that is built. Prints what differs, and exits with 1 where something does.
+// Compares the files that two builds write, over all verbs and every fixture: node benchmarks/same.js OLD_ROOT
+// [PATTERN] OLD_ROOT is a checkout that is built. Prints what differs, and exits with 1 where something does.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';

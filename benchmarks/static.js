@@ -1,7 +1,8 @@
 // Static quantization beside the best that onnxruntime.quantization makes of the same models with the same data.
 //   npm run build && node benchmarks/static.js [--ppocr DIR] [--observers] [--only MODEL] [--json FILE] [-- OPTIONS]
-// DIR holds ppocr-{rec,det,cls}-calib.npz. --observers compares the observers, quality only. OPTIONS go to `onnx-compress quantize`.
-// The peer's side is benchmarks/results/static-peer.json, which benchmarks/peer/static_peer.py writes.
+// DIR holds ppocr-{rec,det,cls}-calib.npz. --observers compares the observers, quality only. OPTIONS go to
+// `onnx-compress quantize`. The peer's side is benchmarks/results/static-peer.json, which
+// benchmarks/peer/static_peer.py writes.
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// What the recipes gain in onnxruntime-web: its WebAssembly backend, one thread, in Node. Prints the table of docs/guides/web.md.
+// What the recipes gain in onnxruntime-web: its WebAssembly backend, one thread, in Node. Prints the table of
+// docs/guides/web.md.
 //   npm run build && npm install --no-save onnxruntime-web@1.30.0 && node benchmarks/web.js
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';

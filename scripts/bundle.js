@@ -1,5 +1,5 @@
-// Puts the command line and the library into few files, dist/bin/, with the small packages they need: Node then starts in a
-// third of the time, and nobody installs those. Their licences go to THIRD-PARTY-LICENSES.
+// Bundles the command line and the library with the small packages they need into few files in dist/bin/. Node then
+// starts in a third of the time, and users do not install those packages. Their licences go to THIRD-PARTY-LICENSES.
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -11,15 +11,17 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const entry = (path) => `src/${path}.ts`;
 process.chdir(root);
 
-/** What programs import: the core, for any runtime, and the core with what Node adds. */
+/** Entries that programs import: the core for any runtime, and the core with the parts for Node. */
 const LIBRARY = ['index', 'index.node'];
 
-/** Where a program begins: that of the library, the command line, in two steps, and a process of `--jobs`. */
+/** Entries where a program starts: the library, the command line in two steps, and a process of `--jobs`. */
 const ENTRIES = [...LIBRARY, 'cli/start', 'cli/main', 'cli/many/child'].map(entry);
-/** A child that measures the memory of a model: it loads nothing that it can do without. */
+/** A child process that measures the memory of a model, and loads as little as possible. */
 const CHILD = entry('node/runtime/peakChild');
 
-/** What a command loads before it works: all of them, all that write a model, and the two that most people run. */
+/**
+ * Modules that commands load before they start work: all commands, those that write a model, and the two most used.
+ */
 const STARTS = {
   all: ['cli/start', 'cli/main'],
   write: ['cli/run', 'cli/commands/copy', 'cli/render'],
@@ -27,13 +29,13 @@ const STARTS = {
   quantize: ['cli/commands/quantize', 'node/recipes/quantize'],
 };
 
-/** Packages that stay where they are: with files of their own (threads, native code); and one that is only looked for. */
+/** Packages that are not bundled: those with files of their own (threads, native code), and one that is optional. */
 const EXTERNAL = ['@huggingface/tokenizers', 'tinypool', 'onnxruntime-node', '@colors/colors'];
 
 /**
- * Measuring text is for help and tables, and nearly all of it is plain, but `string-width` loads the tables of ICU and compiles its
- * expressions when it is imported: 20 ms, a third of a start. Whoever imports it gets a function that knows plain text, and
- * loads the real one for the rest.
+ * Help and tables measure text, nearly all of it plain, but `string-width` loads ICU tables and compiles its
+ * expressions on import: 20 ms, a third of a start. Importers get a function that measures plain text, and loads the
+ * real one for the rest.
  */
 const lateStringWidth = {
   name: 'late string-width',
@@ -58,7 +60,7 @@ const lateStringWidth = {
   },
 };
 
-/** Older packages require what Node has itself, which a module cannot: they ask Node for it. */
+/** Older packages `require` built-in modules, which ES modules cannot; this gives them Node's own `require`. */
 const requiredOfNode = {
   name: 'required of Node',
   setup(bundler) {
@@ -101,7 +103,9 @@ const { metafile } = await build({
 // Threads share no code with the command line in memory: each of theirs is one file, which is sooner read.
 const threads = await build({ ...SETTINGS, entryPoints: ['node/threads/worker', 'node/files/spoolThread'].map(entry) });
 
-/** The modules of each start, apart by what the library needs of them: the core may not come with what only Node has. */
+/**
+ * The modules of each start, apart by what the library needs of them: the core may not come with what only Node has.
+ */
 function groupsOf(inputs) {
   const { edges } = graphOf(inputs);
   const reached = (paths) => reachedFrom(edges, paths.map(entry));
@@ -130,7 +134,8 @@ function isOthers(path) {
   return path.includes('node_modules/') || path.includes('of Node:');
 }
 
-// What lies beside dist/bin/ are types, which the package has, and single modules, which tests and benchmarks look into.
+// What lies beside dist/bin/ are types, which the package has, and single modules, which tests and benchmarks look
+// into.
 rmSync(`${root}dist/cli`, { recursive: true });
 for (const name of LIBRARY) writeFileSync(`${root}dist/${name}.js`, `export * from './bin/${name}.js';\n`);
 for (const name of [

@@ -1,12 +1,12 @@
-// Checks the whole repository, as CI does. What does not need each other's result runs at the same time, two at a time: the
-// compilers have one thread each. Jest comes last, because it needs the build and takes every core itself.
+// Checks the whole repository, like CI. Independent scripts run two at a time, because the compilers use one thread
+// each. Jest comes last, because it needs the build and uses every core.
 //   npm run check
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Scripts of package.json, those that take longest first. */
+/** Scripts of package.json, the longest first. */
 const SCRIPTS = ['typecheck', 'site', 'build', 'fence', 'lint'];
 
 const waiting = SCRIPTS.values();
@@ -26,7 +26,7 @@ async function work() {
   }
 }
 
-/** What a script said comes in one piece when it is done: two at a time would mix their lines. */
+/** The output of a script is printed when it is done, because two at a time would mix their lines. */
 function run(name, output) {
   const options = { cwd: root, stdio: ['ignore', output, output], shell: process.platform === 'win32' };
   const child = spawn('npm', ['run', name], options);

@@ -1,12 +1,12 @@
-// esbuild puts into one file what the same entries reach. Entries are the library, the programs and each module that is imported
-// only when it is needed: some forty, which makes more than a hundred files, and Node takes most of a millisecond to find and
-// link each. What a start loads anyway is gathered here into groups. An entry that reaches one module of a group imports
-// all of them, so all of them have the same entries and become one file.
+// esbuild puts modules that are reached from the same entries into one file. Entries are the library, the programs and
+// each lazily imported module: about forty, which would make more than a hundred files, and Node takes most of a
+// millisecond to find and link each. This plugin groups modules that a start loads anyway. An entry that reaches one
+// module of a group imports all of them, so all have the same entries and become one file.
 import { relative, resolve } from 'node:path';
 
 /**
- * What each module imports as it is loaded, and which modules are loaded later.
- * @param inputs - of the metafile of a build
+ * The static imports of each module, and the modules that are loaded lazily.
+ * @param inputs - the inputs in the metafile of a build
  */
 export function graphOf(inputs) {
   const edges = new Map();
@@ -22,7 +22,7 @@ export function graphOf(inputs) {
   return { edges, later };
 }
 
-/** The modules that are loaded with these. */
+/** All modules that are loaded with the given ones. */
 export function reachedFrom(edges, paths) {
   const reached = new Set(paths);
   for (const path of reached) for (const next of edges.get(path) ?? []) reached.add(next);
@@ -30,8 +30,8 @@ export function reachedFrom(edges, paths) {
 }
 
 /**
- * The plugin that makes one file of each group.
- * @param entries - modules where a program begins whose start counts
+ * The plugin that makes each group one file.
+ * @param entries - entries of programs whose start time matters
  * @param groups - paths of modules by the names of their groups
  */
 export function gather(inputs, entries, groups) {

@@ -4,8 +4,8 @@ the loss gains where a weight becomes zero; Molchanov et al. 2019, arXiv:1906.10
     python scripts/importance_digits.py        # torch 2.13, onnx, numpy, safetensors, scikit-learn
 
 Reads fixtures/digits-mlp.onnx and the training images in fixtures/digits-mlp-calib.npz, whose classes it looks up in
-scikit-learn's digits; writes into fixtures/reference/: prune-scores.npz (float16, to be small), prune-masks.npz (a state_dict of torch.nn.utils.prune, less the weights) and
-the same masks as bool in prune-masks.safetensors.
+scikit-learn's digits; writes into fixtures/reference/: prune-scores.npz (float16, to be small), prune-masks.npz (a
+state_dict of torch.nn.utils.prune, less the weights) and the same masks as bool in prune-masks.safetensors.
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
 """Writes a model of one node for every operator, element type and opset, for scripts/kernels.js to load.
 
 Run with a Python that has onnx >= 1.21:  python scripts/kernel_models.py | node scripts/kernels.js
-A line each on standard output: operator, element type, opset, the model in base64. The element type is that of the first
-input, or of the output where there is no input; other inputs have it too where the schema allows it.
+A line each on standard output: operator, element type, opset, the model in base64. The element type is that of the
+first input, or of the output where there is no input; other inputs have it too where the schema allows it.
 """
 
 import base64

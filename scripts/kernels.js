@@ -1,14 +1,14 @@
-// Writes src/targets/lostKernels.ts: operators ONNX Runtime runs at one opset and not at a later one.
-// python scripts/kernel_models.py | node scripts/kernels.js && npx biome format --write src/targets/lostKernels.ts
+// Writes src/targets/lostKernels.ts: operators that ONNX Runtime runs at one opset and not at a later one. python
+// scripts/kernel_models.py | node scripts/kernels.js && npx biome format --write src/targets/lostKernels.ts
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { env, InferenceSession } from 'onnxruntime-node';
 
-// What it cannot load is the answer here, and no error.
+// A model that it cannot load is an answer here, not an error.
 env.logLevel = 'fatal';
 const { version } = JSON.parse(readFileSync(new URL('../node_modules/onnxruntime-node/package.json', import.meta.url)));
 
-/** Whether ONNX Runtime makes a session of the model, as it stands. */
+/** Whether ONNX Runtime creates a session for the unoptimized model. */
 async function loads(bytes) {
   try {
     const options = { executionProviders: ['cpu'], graphOptimizationLevel: 'disabled', logSeverityLevel: 4 };
@@ -31,7 +31,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   row.set(Number(opset), await loads(Buffer.from(text, 'base64')));
 }
 
-/** Runs of opsets it loads at, as [first, last]. */
+/** Ranges of opsets at which it loads, as [first, last]. */
 function runsOf(row) {
   const runs = [];
   for (const [opset, yes] of row) {
@@ -43,7 +43,7 @@ function runsOf(row) {
   return runs;
 }
 
-/** Whether it stops to run before the last opset it has: the highest, or the one before it is deprecated. */
+/** Whether it stops running before its last opset: the highest, or the one before its deprecation. */
 function isLost([dtype, runs], byType) {
   return runs.length > 1 || runs[0][1] < Math.max(...byType.get(dtype).keys());
 }

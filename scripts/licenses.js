@@ -1,9 +1,9 @@
-// The licences of the packages whose code is in the bundles: THIRD-PARTY-LICENSES, which the package has.
+// Writes THIRD-PARTY-LICENSES, the licences of the packages whose code is in the bundles.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const RULE = `\n${'-'.repeat(72)}\n\n`;
 
-/** Writes the file, from what esbuild says of its builds. */
+/** Writes the file from the metafiles of esbuild. */
 export function writeLicenses(root, metafiles) {
   const folders = new Set(metafiles.flatMap(({ inputs }) => Object.keys(inputs)).map((path) => packageOf(root, path)));
   folders.delete(undefined);

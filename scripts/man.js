@@ -8,14 +8,14 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version, description, bin } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-/** What the program is called. */
+/** The name of the program. */
 const NAMES = Object.keys(bin);
 
 function help(...verb) {
   return execFileSync(process.execPath, [join(root, 'bin/compress.js'), ...verb, '--help'], { encoding: 'utf8' });
 }
 
-/** Text as roff takes it: backslashes and hyphens as they are, no line that begins like a request. */
+/** Escapes text for roff: backslashes and hyphens stay literal, and no line begins like a request. */
 export function escaped(text) {
   return text
     .replaceAll('\\', '\\e')
@@ -23,7 +23,7 @@ export function escaped(text) {
     .replace(/^(['.])/gm, '\\&$1');
 }
 
-/** A help text in parts: paragraphs, and sections with their lines. */
+/** Splits a help text into paragraphs, and sections with their lines. */
 export function partsOf(text) {
   const parts = [];
   let blank = true;
@@ -37,7 +37,7 @@ export function partsOf(text) {
   return parts;
 }
 
-/** Lines of `term  description`, the description going on below itself, as pairs. */
+/** Parses lines of `term  description`, with descriptions continued below, into pairs. */
 export function entriesOf(lines) {
   const entries = [];
   for (const line of lines) {
@@ -58,7 +58,7 @@ function roffOf({ head, lines }) {
   return ['.PP', `.I ${escaped(head)}`, ...entries];
 }
 
-/** The page, from the help of the program and of its verbs by name. */
+/** The page from the help of the program and of its verbs. */
 export function manual(program, verbs, name = 'onnx-compress') {
   const [usage, summary, ...rest] = partsOf(program);
   const names = [name, ...NAMES.filter((one) => one !== name)].join(', ');

@@ -1,4 +1,5 @@
-// Writes docs/options.md, a table of the options of each verb, and the schemas of recipes and config files, from src/options/.
+// Writes docs/options.md, a table of the options of each verb, and the schemas of recipes and config files, from
+// src/options/.
 //   npm run build && node scripts/options.js
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +17,7 @@ function cell(text) {
   return text.replaceAll('|', '\\|');
 }
 
-/** What may stand behind an option. */
+/** The value of an option. */
 function valueCell({ kind, choices, value = '' }) {
   if (kind === 'flag') return '';
   return choices === undefined ? `\`${value}\`` : choices.map((one) => `\`${one}\``).join(', ');
@@ -48,7 +49,7 @@ function rowOf(rows, key, stepKeys) {
   return `| ${[...cells, inRecipe, facts.join('. ').replaceAll('..', '.')].map(cell).join(' | ')} |`;
 }
 
-/** The page, from the tables of all verbs and what each verb is in a line. */
+/** The page from the tables of all verbs and their summaries. */
 export function optionsPage(tables, summaries, stepKeysOf) {
   const lines = [
     '# Options',
@@ -118,7 +119,7 @@ function valueSchema({ kind, choices, sizes, most }) {
   }
 }
 
-/** What may not stand beside each other in a step: both true, or both given. */
+/** Options that exclude each other in a step: both true, or both given. */
 function exclusions(rows) {
   return [...rows].flatMap(([key, { not = [] }]) =>
     not
@@ -167,7 +168,7 @@ export function recipeSchema(verbs, stepRows, version, most) {
   };
 }
 
-/** A JSON schema of config files, from the options of each verb that may stand there. */
+/** A JSON schema of config files, from the options that each verb accepts there. */
 export function configSchema(verbs, configRows, describe) {
   const entries = verbs.map((verb) => [verb, { description: describe(verb), ...optionsSchema(configRows(verb)) }]);
   return {

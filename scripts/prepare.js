@@ -1,5 +1,5 @@
-// Builds dist/ where a package is made of the repository: npm runs this for `npm pack`, `npm publish`, `npm install` in a clone, and
-// for one installed from a folder or from Git.
+// Builds dist/ when npm makes a package from the repository: for `npm pack`, `npm publish`, `npm install` in a clone,
+// and installs from a folder or from Git.
 //   node scripts/prepare.js            where there is no dist/
 //   node scripts/prepare.js --always   for a package to send
 import { spawnSync } from 'node:child_process';
@@ -19,7 +19,7 @@ function build() {
   return spawnSync('npm', ['run', '--silent', 'build'], options).status ?? 1;
 }
 
-/** Without the tools nothing can be built: an error where somebody would get a package that is empty. */
+/** Without the tools nothing can be built, which is an error if an empty package would be the result. */
 function refuse() {
   const own = process.env.INIT_CWD === undefined || relative(root, process.env.INIT_CWD) === '';
   process.stderr.write(`onnx-compress is not built: ${root} has no tools to build it\n`);

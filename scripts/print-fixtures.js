@@ -1,4 +1,4 @@
-// Writes fixtures/**/<name>.txt, the printed form of every fixture that reads. Needs `npm run build`.
+// Writes fixtures/**/<name>.txt, the printed form of every readable fixture. Needs `npm run build`.
 import { readdirSync, writeFileSync } from 'node:fs';
 import { print, readModel } from '../dist/index.node.js';
 

@@ -2,8 +2,8 @@
 
     python scripts/reference_equalize.py > fixtures/reference/equalize.json
 
-Nagel et al. 2019 (arXiv:1906.04721), section 4.1: s = sqrt(r1 * r2) / r2 for each channel between two layers, one pair after
-the other until no scale moves.
+Nagel et al. 2019 (arXiv:1906.04721), section 4.1: s = sqrt(r1 * r2) / r2 for each channel between two layers, one pair
+after the other until no scale moves.
 """
 
 import json

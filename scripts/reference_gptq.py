@@ -6,9 +6,9 @@ Written from the papers: GPTQ (arXiv 2210.17323, algorithm 1, with act order; sc
 the order of the inputs needs no g_idx), QuantEase (arXiv 2309.01885, algorithm 2), AWQ (arXiv 2306.00978, section 3.2).
 float64 throughout, a row and an input at a time, by the plain route: inverse, upper Cholesky factor of that. Scales are
 float32, or float16 where a case says so.
-Kept: weights (float32), activations (int8, in 32nds), for each case the codes and scales it begins and ends with (base64)
-and tr((W - Q) H (W - Q)^T) with the damped Hessian; of AWQ at 4 bits, rounding to nearest in blocks of 16, the power, the
-factors and that cost without damping.
+Kept: weights (float32), activations (int8, in 32nds), for each case the codes and scales it begins and ends with
+(base64) and tr((W - Q) H (W - Q)^T) with the damped Hessian; of AWQ at 4 bits, rounding to nearest in blocks of 16, the
+power, the factors and that cost without damping.
 """
 
 import base64

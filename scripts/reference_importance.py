@@ -4,9 +4,10 @@
 
 Written from the papers (arXiv 2306.11695; arXiv 2301.00774, algorithm 1), with the counts this package promises: Wanda
 prunes round(p K) of each row, SparseGPT so many in each block of columns that round(p rows c) of the first c are zero.
-Layers are taken in order; the inputs of each come from ONNX Runtime with the layers before it pruned. float64 throughout,
-by the plain route: Hessian, Cholesky factor, inverse, upper Cholesky factor of that. Kept: for each layer which weights are
-zero (packed bits, base64), their sum and that of their squares, the first row; for each model its accuracy.
+Layers are taken in order; the inputs of each come from ONNX Runtime with the layers before it pruned. float64
+throughout, by the plain route: Hessian, Cholesky factor, inverse, upper Cholesky factor of that. Kept: for each layer
+which weights are zero (packed bits, base64), their sum and that of their squares, the first row; for each model its
+accuracy.
 """
 
 import base64

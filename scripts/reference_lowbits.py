@@ -4,8 +4,8 @@
 
 The formulas are those of the sources: the scale of the range (round to nearest), a search over many scales with a least
 squares fit (as `make_qx_quants` of ggml-quants.c in llama.cpp does, over a denser grid and both ends), and HQQ
-(`optimize_weights_proximal` of hqq/core/optimize.py in mobiusml/hqq, each block for itself, with an integer zero point).
-Elements come from the generator of reference_observers.py, which the test repeats exactly.
+(`optimize_weights_proximal` of hqq/core/optimize.py in mobiusml/hqq, each block for itself, with an integer zero
+point). Elements come from the generator of reference_observers.py, which the test repeats exactly.
 """
 
 import json

@@ -2,8 +2,8 @@
 
     python scripts/reference_observers.py        # torch 2.13, onnxruntime 1.30, numpy
 
-Elements come from a small generator that the test repeats exactly, so that only its seeds are stored. The histograms that
-percentile and entropy are chosen from are stored: their bins are NumPy's.
+Elements come from a small generator that the test repeats exactly, so that only its seeds are stored. The histograms
+that percentile and entropy are chosen from are stored: their bins are NumPy's.
 """
 
 import contextlib

@@ -2,8 +2,8 @@
 
     python scripts/reference_prune.py        # torch 2.13, numpy
 
-Each tensor is a permutation: element i has the magnitude (i * step + 1) mod a prime, over 64, so all are distinct, exact
-in float32 and rebuilt by the test without storing them. Kept here: dims, step, and the indices that became zero.
+Each tensor is a permutation: element i has the magnitude (i * step + 1) mod a prime, over 64, so all are distinct,
+exact in float32 and rebuilt by the test without storing them. Kept here: dims, step, and the indices that became zero.
 """
 
 import json

@@ -3,9 +3,9 @@
     python scripts/importance_digits.py && python scripts/reference_prune_methods.py    # torch 2.13, onnx, numpy
 
 The weights are those of fixtures/digits-mlp.onnx and digits-cnn.onnx. A case is a list of steps, each applied on top of
-the one before as torch's PruningContainer does; kept for each weight are the number of zeros, the SHA-256 of its mask as
-bits (numpy.packbits), and, where slices were pruned, which ones. Where a choice would be among equals the script stops:
-torch does not say which of them it takes.
+the one before as torch's PruningContainer does; kept for each weight are the number of zeros, the SHA-256 of its mask
+as bits (numpy.packbits), and, where slices were pruned, which ones. Where a choice would be among equals the script
+stops: torch does not say which of them it takes.
 """
 
 import hashlib

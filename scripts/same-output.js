@@ -1,6 +1,6 @@
-// Compares what this build writes with what another one writes: files, data files, reports and exit codes, byte for byte.
+// Compares the output of this build with that of another one: files, data files, reports and exit codes, byte for byte.
 //   npm run build && node scripts/same-output.js /path/to/another/checkout [model.onnx …]
-// Without models: all fixtures. For changes that are to make things faster and nothing else.
+// Without models: all fixtures. For changes that should only make things faster.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

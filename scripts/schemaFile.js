@@ -1,4 +1,4 @@
-/** Where a schema of schemas/ can be fetched, once the package is published. */
+/** The address of a schema of schemas/ once the package is published. */
 export function schemaId(name) {
   return `https://unpkg.com/onnx-compress@1/schemas/${name}.schema.json`;
 }

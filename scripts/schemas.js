@@ -1,5 +1,5 @@
 // Writes schemas/NAME.schema.json, a JSON schema of each document that --json writes, from the types in
-// src/cli/json/documents.ts: what is said of a type and of a member becomes its description.
+// src/cli/json/documents.ts: the comments of types and members become descriptions.
 //   node scripts/schemas.js
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { schemaText } from './schemaFile.js';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const SOURCE = join(root, 'src/cli/json/documents.ts');
 
-/** The text of each file in schemas/ that is made of types, by its name. */
+/** The text of each file in schemas/ that is generated from types, by name. */
 export function documentSchemas(program) {
   const checker = program.getTypeChecker();
   const file = program.getSourceFile(SOURCE);
@@ -29,13 +29,13 @@ export function documentSchemas(program) {
   );
 }
 
-/** In an order of their own: TypeScript's follows what else it has looked at. */
+/** Sorted, because TypeScript's order depends on what it has checked before. */
 function sorted(list, key) {
   const keyed = list.map((one) => [key(one), one]);
   return keyed.sort(([one], [other]) => (one < other ? -1 : one > other ? 1 : 0)).map(([, one]) => one);
 }
 
-/** Where a member is declared, as text that sorts. */
+/** The place of a declaration, as a sortable text. */
 function placeOf({ declarations: [first] }) {
   return `${first.getSourceFile().fileName} ${String(first.pos).padStart(8, '0')}`;
 }
@@ -45,7 +45,7 @@ function describe(symbol, checker) {
   return text === '' ? {} : { description: text.replaceAll(/\{@link (\w+)\}/g, '$1') };
 }
 
-/** Numbers that JSON has no word for, as `src/cli/json/write.ts` writes them. */
+/** Numbers that JSON cannot hold, as `src/cli/json/write.ts` writes them. */
 const TEXTS = {
   ExtendedReal: { anyOf: [{ type: 'number' }, { enum: ['Infinity', '-Infinity', 'NaN'] }] },
   int64: {
@@ -169,7 +169,7 @@ function isOurs(symbol) {
   return symbol.declarations?.some((one) => one.getSourceFile().fileName.startsWith(join(root, 'src'))) === true;
 }
 
-/** The symbol that a name within a type stands for. */
+/** The symbol behind a name in a type. */
 function symbolOf(node, name, checker) {
   if (ts.isIdentifier(node) && node.text === name) {
     const symbol = checker.getSymbolAtLocation(node);

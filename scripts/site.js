@@ -1,6 +1,7 @@
 // Makes the site, in site/: README.md, the pages of docs/, and the API reference, with search and without a network.
 //   npm run site
-// TypeDoc, which writes the API reference, takes pages too: VitePress would bring vue, vite and a second esbuild for the same.
+// TypeDoc, which writes the API reference, takes pages too: VitePress would bring vue, vite and a second esbuild for
+// the same.
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Application, Comment, CommentTag, Converter, TSConfigReader, TypeDocReader } from 'typedoc';
@@ -42,7 +43,7 @@ const app = await Application.bootstrap(
   },
   [new TypeDocReader(), new TSConfigReader()],
 );
-// A page is called by its heading, and stands in its section.
+// A page is named by its heading, and listed in its section.
 app.converter.on(Converter.EVENT_CREATE_DOCUMENT, (_, document) => {
   const path = `${document.name}.md`;
   document.name = /^# (.+)$/m.exec(readFileSync(path, 'utf8'))?.[1] ?? path;

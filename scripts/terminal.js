@@ -13,7 +13,7 @@ const COMMANDS = [
 const [LETTER, LINE, EDGE, SIZE] = [8.43, 20, 20, 14];
 const root = new URL('..', import.meta.url).pathname;
 
-/** What the commands print, as a terminal would show it. */
+/** The output of the commands, as a terminal would show it. */
 function session() {
   const folder = mkdtempSync(join(tmpdir(), 'onnx-compress-'));
   try {

@@ -1,5 +1,6 @@
-// Disks that are full or read-only, streams that are full or closed, files and folders that change or go while they are used.
-// Every case must end in a sentence and exit code 1, with no output and nothing left behind, or go on as if nothing had been.
+// Disks that are full or read-only, streams that are full or closed, files and folders that change or go while they are
+// used. Every case must end in a sentence and exit code 1, with no output and nothing left behind, or go on as if
+// nothing had been.
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, chmodSync, mkdirSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +21,10 @@ export async function disks(parent, { megabytes }, report) {
 
 const FULL = 'no space left on the disk';
 
-/** Lines of bash; `full` is a small disk, `frozen` a read-only one. `code` is 1 and nothing is left, unless they say otherwise. */
+/**
+ * Lines of bash; `full` is a small disk, `frozen` a read-only one. `code` is 1 and nothing is left, unless they say
+ * otherwise.
+ */
 function cases(big) {
   return [
     { fault: 'disk full: model file', line: `onnx-compress copy ${big} -o full/m.onnx`, says: FULL },

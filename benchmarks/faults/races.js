@@ -1,5 +1,5 @@
-// Two runs at once to the same output. Without --force one wins and the other is refused; with it both end well. In either case
-// the output is that of one of them, whole: a model with its own data.
+// Two runs at once to the same output. Without --force one wins and the other is refused; with it both end well. In
+// either case the output is that of one of them, whole: a model with its own data.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { listing, ROOT, same, start, workplace } from './support.js';

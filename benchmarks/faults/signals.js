@@ -1,6 +1,6 @@
-// Ends runs at random moments. Afterwards the output must be absent, complete, or the one that was there; the input unchanged;
-// and nothing else there, in the folder of the output or that for temporary files. After SIGKILL the next run clears up, says so,
-// and finishes its own work.
+// Ends runs at random moments. Afterwards the output must be absent, complete, or the one that was there; the input
+// unchanged; and nothing else there, in the folder of the output or that for temporary files. After SIGKILL the next
+// run clears up, says so, and finishes its own work.
 import { copyFileSync, createReadStream, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';

@@ -1,6 +1,6 @@
-// Cases of data: .npz, .npy, .json, ONNX test data and saved ranges, damaged as bytes or in what they say. What is accepted must
-// give the same samples twice, each of the shape the model takes, all numbers finite; ranges must be the same when they are
-// saved and loaded again.
+// Cases of data: .npz, .npy, .json, ONNX test data and saved ranges, damaged as bytes or in what they say. What is
+// accepted must give the same samples twice, each of the shape the model takes, all numbers finite; ranges must be the
+// same when they are saved and loaded again.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -4,9 +4,9 @@
     node benchmarks/models.js matmuls 1024 big.onnx
     python benchmarks/peer/dynamic_peer.py big.onnx [--rounds 3]
 
-Writes benchmarks/results/growth-peer.json. Each round runs `cp` of the model, then a Python process that imports the quantizer and
-calls quantize_dynamic with signed int8 weights per channel; outputs stay in the page cache, and `sync` runs before each command, as in
-growth.js.
+Writes benchmarks/results/growth-peer.json. Each round runs `cp` of the model, then a Python process that imports the
+quantizer and calls quantize_dynamic with signed int8 weights per channel; outputs stay in the page cache, and `sync`
+runs before each command, as in growth.js.
 """
 
 import argparse

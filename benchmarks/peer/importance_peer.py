@@ -2,9 +2,10 @@
 
     python benchmarks/peer/importance_peer.py FOLDER        # torch 2.13, numpy, onnx
 
-FOLDER holds layers.onnx and layers.npz, which benchmarks/importance.js writes: square layers `x @ w` with Relu between them. As
-the authors' code does it: float32, `cholesky`, `cholesky_inverse`, `cholesky(upper=True)`, blocks of 128 columns, layers
-one after the other on what the layers before them give. Prints seconds and the peak of memory of each method as JSON.
+FOLDER holds layers.onnx and layers.npz, which benchmarks/importance.js writes: square layers `x @ w` with Relu between
+them. As the authors' code does it: float32, `cholesky`, `cholesky_inverse`, `cholesky(upper=True)`, blocks of 128
+columns, layers one after the other on what the layers before them give. Prints seconds and the peak of memory of each
+method as JSON.
 """
 
 import json

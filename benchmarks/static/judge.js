@@ -1,4 +1,5 @@
-// How close a small model's outputs are to float's, and how fast it is. benchmarks/peer/static_peer.py judges in the same way.
+// How close a small model's outputs are to float's, and how fast it is. benchmarks/peer/static_peer.py judges in the
+// same way.
 import { InferenceSession } from 'onnxruntime-node';
 import { feed } from './data.js';
 
@@ -32,7 +33,9 @@ export async function outputsOf(session, model) {
   return rows;
 }
 
-/** `score`, 0 … 1, and `sqnr` in dB, `10·log10(Σ a² / Σ (a − b)²)` over all rows together; null where they are equal. */
+/**
+ * `score`, 0 … 1, and `sqnr` in dB, `10·log10(Σ a² / Σ (a − b)²)` over all rows together; null where they are equal.
+ */
 export function judge(model, expected, seen) {
   return { score: SCORERS[model.kind](expected, seen, model.labels), sqnr: sqnr(expected, seen) };
 }

@@ -1,8 +1,8 @@
 // The tables of benchmarks/static.js.
 
 /**
- * The peer's best setting for a model: the highest score, then the highest SQNR, of the files that load; of those smaller than
- * float's, if there is one. Of equals the faster one.
+ * The peer's best setting for a model: the highest score, then the highest SQNR, of the files that load; of those
+ * smaller than float's, if there is one. Of equals the faster one.
  */
 export function bestOf(peer, name) {
   const loaded = peer.results.filter((one) => one.model === name && one.outcome === 'ok');

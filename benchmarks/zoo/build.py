@@ -3,8 +3,8 @@
     pip install torch torchvision timm transformers onnx onnxscript
     python benchmarks/zoo/build.py [--to FOLDER] [--only NAME,NAME]
 
-Each model is made in a process of its own that has two minutes; one that cannot be exported is named at the end. Rows of a
-weight get different magnitudes, as training gives them, and batch normalization the statistics of random inputs.
+Each model is made in a process of its own that has two minutes; one that cannot be exported is named at the end. Rows
+of a weight get different magnitudes, as training gives them, and batch normalization the statistics of random inputs.
 """
 
 import argparse

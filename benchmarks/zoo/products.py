@@ -1,4 +1,5 @@
-"""MatMulNBits with 8 bits beside the float MatMul, in one thread: the figures behind `blockedProduct` in src/targets/costs.ts.
+"""MatMulNBits with 8 bits beside the float MatMul, in one thread: the figures behind `blockedProduct` in
+src/targets/costs.ts.
 
     npm run build && python benchmarks/zoo/products.py
 """

@@ -3,8 +3,9 @@
     npm run build && python benchmarks/zoo/build.py --to FOLDER
     python benchmarks/zoo/run.py FOLDER [--only NAME,NAME] [--forms FORM,FORM] [--threads 1]
 
-Writes benchmarks/results/zoo.json, row by row, and docs/zoo.md; with --only the other rows stay as they are. Sizes are of files, in % of
-float. SQNR is of the float outputs, the worst of them, over four random inputs. Times are minima of runs that take turns with float.
+Writes benchmarks/results/zoo.json, row by row, and docs/zoo.md; with --only the other rows stay as they are. Sizes are
+of files, in % of float. SQNR is of the float outputs, the worst of them, over four random inputs. Times are minima of
+runs that take turns with float.
 """
 
 import argparse
