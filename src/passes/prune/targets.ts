@@ -17,6 +17,7 @@ import {
 } from '../../layers/select.ts';
 import type { Change, Skip } from '../../layers/skip.ts';
 import { traceBack } from '../../layers/trace.ts';
+import { leavesOf } from '../quantize/leaves.ts';
 import type { Measured, Pruning } from './measure.ts';
 import { PRUNABLE_OPS } from './options.ts';
 
@@ -55,7 +56,13 @@ export function selectTargets(
 
 /** Skips for float weights of operators that have some, but that pruning does not know. */
 function unprunedOps(model: Model): Skip[] {
-  return [...model.nodes()].flatMap(({ graph, node }) => {
+  const computed = new Map<Tensor, Skip>();
+  for (const use of leavesOf(model, Object.keys(RECURRENT_INPUTS)).uses) {
+    const { node } = use.layer;
+    const skip = skipUse({ ...use, node }, 'unpruned_op', `weights of ${node.opType} are not pruned`);
+    if (!computed.has(use.held.tensor)) computed.set(use.held.tensor, skip);
+  }
+  const plain = [...model.nodes()].flatMap(({ graph, node }) => {
     if (!isOp(node, node.opType)) return [];
     const indices = isOp(node, 'Einsum') ? [...node.inputs.keys()] : (lookup(RECURRENT_INPUTS, node.opType) ?? []);
     return indices.flatMap((index): Skip[] => {
@@ -65,6 +72,7 @@ function unprunedOps(model: Model): Skip[] {
       return [notFloat(use) ?? skipUse(use, 'unpruned_op', `weights of ${node.opType} are not pruned`)];
     });
   });
+  return [...plain, ...computed.values()];
 }
 
 /** How many of `elements` weights an amount means. */

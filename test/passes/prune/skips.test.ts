@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { CompressError, type PruneOptions, prune } from '../../../src/index.node.ts';
-import { f32, type ModelSpec, type TensorSpec } from '../../support/build.ts';
+import { f32, i64, type ModelSpec, type TensorSpec } from '../../support/build.ts';
 import { pass, weightFloats } from '../../support/model.ts';
 import { randomFloats } from '../../support/random.ts';
 
@@ -70,6 +70,32 @@ describe('skips', () => {
     expect(changed).toEqual(['m']);
     expect(skipped).toEqual(['e', 'w', 'r'].map((one) => [one, 'unpruned_op']));
     expect(detail).toBe('weights of Einsum are not pruned');
+  });
+
+  test('unpruned_op: weights of an LSTM behind nodes that order its gates are named once', async () => {
+    const spec: ModelSpec = {
+      ...{ opset: 17, inputs: { x: f32([2, 1, 40]) }, outputs: { y: f32(), z: f32() } },
+      initializers: {
+        m: f32([40, 40], randomFloats([40, 40], 2)),
+        w: f32([1, 32, 40], randomFloats([1, 32, 40], 3)),
+        r: f32([1, 32, 8], randomFloats([1, 32, 8], 4)),
+        start: i64([1], [8]),
+        middle: i64([1], [0]),
+        end: i64([1], [32]),
+        axis: i64([1], [1]),
+      },
+      nodes: [
+        { op: 'MatMul', in: ['x', 'm'], out: ['z'] },
+        { op: 'Slice', in: ['w', 'start', 'end', 'axis'], out: ['w1'] },
+        { op: 'Slice', in: ['w', 'middle', 'start', 'axis'], out: ['w0'] },
+        { op: 'Concat', in: ['w1', 'w0'], out: ['gates'], attributes: { axis: 1 } },
+        { op: 'LSTM', in: ['z', 'gates', 'r'], out: ['y'], attributes: { hidden_size: 8 } },
+      ],
+    };
+    const { changed, skipped, detail } = await outcome(spec, L1);
+    expect(changed).toEqual(['m']);
+    expect(skipped).toEqual(['r', 'w'].map((one) => [one, 'unpruned_op']));
+    expect(detail).toBe('weights of LSTM are not pruned');
   });
 
   test('amount_exceeds_size', async () => {
