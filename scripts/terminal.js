@@ -23,7 +23,7 @@ function session() {
     writeFileSync(shim, `#!/bin/sh\nexec "${process.execPath}" "${join(root, 'bin/compress.js')}" "$@"\n`);
     chmodSync(shim, 0o755);
     const env = { ...process.env, PATH: `${folder}:${process.env.PATH}`, FORCE_COLOR: '1' };
-    delete env.NO_COLOR;
+    for (const name of ['NO_COLOR', 'COLUMNS']) delete env[name];
     return COMMANDS.flatMap((command) => {
       const done = spawnSync('bash', ['-c', command], { cwd: folder, env, encoding: 'utf8' });
       if (done.status !== 0) throw new Error(`${command}: ${done.stdout}${done.stderr}`);

@@ -9,6 +9,8 @@ import { decibels } from './text.ts';
 const SAME = 0.005;
 /** Ratio from which `times` is clearer than percent. */
 const TIMES = 1.1;
+/** Ratio from which a larger model has a factor instead of a percentage. */
+const TWICE = 2;
 
 /**
  * The result of a run in a few words: the size, the SQNR of outputs or weights, and the time if it was measured.
@@ -34,6 +36,7 @@ export function verdictOf(report: RunReport, strong: (text: string) => string): 
 export function sizeWords(before: number, after: number): string {
   const times = before / Math.max(after, 1);
   if (isSame(before, after)) return 'the same size';
+  if (times <= 1 / TWICE) return `${(1 / times).toFixed(1)}× larger`;
   if (times < 1) return `${formatPercent(after - before, before)} larger`;
   if (times < TIMES) return `${formatPercent(before - after, before)} smaller`;
   return `${times.toFixed(times < 9.95 ? 1 : 0)}× smaller`;

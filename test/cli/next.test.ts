@@ -79,7 +79,11 @@ test('the verdict gives size, loss and time', () => {
   expect(verdictOf(report(passes, { check }), plain)).toBe('4.00 MB → 1.00 MB, 4.0× smaller, SQNR 30.0 dB, time ×0.80');
   const pruned = report([pass('prune', { zeros: N / 2 })], { gzip: 2 * N });
   expect(verdictOf(pruned, plain)).toBe('4.00 MB → 4.00 MB, 50.0 % zeros, about 2.00 MB with gzip');
-  expect([sizeWords(100, 100), sizeWords(100, 95), sizeWords(100, 120), sizeWords(160, 10)]).toEqual([
-    ...['the same size', '5.0 % smaller', '20.0 % larger', '16× smaller'],
-  ]);
+  expect([
+    sizeWords(100, 100),
+    sizeWords(100, 95),
+    sizeWords(100, 120),
+    sizeWords(160, 10),
+    sizeWords(100, 370),
+  ]).toEqual([...['the same size', '5.0 % smaller', '20.0 % larger', '16× smaller', '3.7× larger']]);
 });
