@@ -1,4 +1,5 @@
 import { basename, join } from 'node:path';
+import { CompressError } from '../../../errors.ts';
 import { readable } from '../../files/readable.ts';
 import { writeTextFile } from '../../files/textFile.ts';
 import { withSection } from './card.ts';
@@ -28,6 +29,15 @@ interface Made {
   readonly data: string | undefined;
 }
 
+/** A text file of a repository. */
+interface Texts {
+  /** What it has now. */
+  readonly there: string | undefined;
+  /** What it begins with, and the file that has it. */
+  readonly text: string | undefined;
+  readonly from: string;
+}
+
 /** Makes the files of a repository that are not models: tokenizers and settings, config.json, the model card. */
 export async function completeRepository(
   { root, isFolder }: Sources,
@@ -41,7 +51,10 @@ export async function completeRepository(
     try {
       await work();
     } catch (cause) {
-      failures.push(failureOf(path, cause));
+      // What is wrong with a text of the folder is to be mended there.
+      const from = join(root, basename(path));
+      const isFrom = cause instanceof CompressError && cause.where.startsWith(from);
+      failures.push(failureOf(isFrom ? from : path, cause));
     }
   };
   const [config, card] = [join(output, 'config.json'), join(output, 'README.md')];
@@ -49,11 +62,12 @@ export async function completeRepository(
     root,
     files.map((one) => one.source),
   );
-  /** The current text of a file, and the text to start from: that of the input folder if there is none. */
-  const textsOf = async (path: string): Promise<{ there: string | undefined; text: string | undefined }> => {
+  /** The current text of a file, and the text to start from with its path: that of the input folder if there is none. */
+  const textsOf = async (path: string): Promise<Texts> => {
     const there = await textOf(path);
     const from = join(root, basename(path));
-    return { there, text: there ?? (isFolder && (await mayRead(from)) ? await textOf(from) : undefined) };
+    if (there !== undefined || !isFolder || !(await mayRead(from))) return { there, text: there, from: path };
+    return { there, text: await textOf(from), from };
   };
   const others: Others = { from: root, to: output, overwrite, weights, mayRead };
   const names: string[] = [];
@@ -64,13 +78,13 @@ export async function completeRepository(
     });
   }
   await attempt(config, async () => {
-    const { there, text } = await textsOf(config);
+    const { there, text, from } = await textsOf(config);
     if (text === undefined) {
       if (files.every((one) => one.dataFiles === 0)) return;
       notes.push(`${output} has no config.json, without which transformers.js does not find the data files`);
       return;
     }
-    const merged = await mergedConfig(text, config, output);
+    const merged = await mergedConfig(text, from, output);
     if (merged !== there) await put(config, merged, changed);
   });
   if (files.length > 0) {

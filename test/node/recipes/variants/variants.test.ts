@@ -99,6 +99,14 @@ test('a file that is not a model gives an error, and does not stop the others', 
   expect(made.failures[0]?.message).toContain(join(input, 'broken.onnx'));
 });
 
+test('a config.json that is broken is named where it is to be mended, and keeps no model from being made', async () => {
+  await add('config.json', '{ "eps": ');
+  const { files, failures } = await run();
+  expect([files.length, await readdir(output)]).toEqual([1, ['README.md', 'onnx']]);
+  expect(failures).toMatchObject([{ path: join(input, 'config.json'), code: 'malformed' }]);
+  expect(failures[0]?.message).toContain(`${join(input, 'config.json')}: is not JSON: `);
+});
+
 test('a model without weights to compress is copied, because every part of a model needs a file', async () => {
   const x = { x: f32([1, 4]) };
   await add(
