@@ -1,7 +1,7 @@
 // What a product costs in onnxruntime-web (its WebAssembly backend, one thread, in Node), by its size and its rows:
 // the second table of docs/guides/web.md.
 //   npm run build && node benchmarks/web-rows.js [SIDE …]
-// Times are of the processor: other work on the machine counts little.
+// Times are of the processor, which depend less on other work on the machine.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,6 @@ const MODELS = { 768: [9, 101], 2048: [32, 41], 4096: [128, 21] };
 const ROWS = [1, 8, 32];
 const FORMS = [
   ['--int8', []],
-  ['--int8 --target web', ['--target', 'web']],
   ['--int4 --target web', ['--int4', '--target', 'web']],
   ['--weights-only', ['--weights-only']],
   ['--int4 --form nbits', ['--int4', '--form', 'nbits']],
