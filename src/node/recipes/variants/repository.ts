@@ -62,7 +62,7 @@ export async function completeRepository(
     root,
     files.map((one) => one.source),
   );
-  /** The current text of a file, and the text to start from with its path: that of the input folder if there is none. */
+  /** The current text of a file; the text to start from, that of the input folder if there is none; and its path. */
   const textsOf = async (path: string): Promise<Texts> => {
     const there = await textOf(path);
     const from = join(root, basename(path));
