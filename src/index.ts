@@ -34,7 +34,7 @@ export type { NamedArray, NamedArrays } from './ir/arrays.ts';
 export { DTYPES, type DType, type HalfDType } from './ir/dtype.ts';
 export { type Constant, Graph, type GraphFields, type Signature, type ValueInfo } from './ir/graph.ts';
 export type { DataFile, MetadataEntry, ModelHeader } from './ir/header.ts';
-export { Model, type ModelFields, type OpsetImport } from './ir/model.ts';
+export { Model, type ModelFields, type OpsetImport, type PlacedNode } from './ir/model.ts';
 export { type Attribute, type AttributeValue, attribute, createNode, type Node, type NodeFields } from './ir/node.ts';
 export { print } from './ir/print.ts';
 export { constant, derived, type Origin as TensorOrigin, type SparseTensor, type Tensor } from './ir/tensor.ts';

@@ -119,7 +119,10 @@ export interface ArithmeticParts {
   readonly shape?: readonly number[] | undefined;
 }
 
-/** `output = (Cast(data) − Cast(zero point)) · scale`, in the type `dtype`, for the caller to place. */
+/**
+ * `output = (Cast(data) − Cast(zero point)) · scale`, in the type `dtype`, for the caller to place. The nodes have no
+ * names: a runtime computes them when it loads the model, and names of long weights take as much room as small weights.
+ */
 export function arithmetic(
   graph: Graph,
   { of, data, scale, zeroPoint, shape }: ArithmeticParts,
@@ -130,11 +133,11 @@ export function arithmetic(
   const name = (part: string): string => graph.uniqueName(`${of}_${part}`);
   const last = { Mul: shape === undefined && dtype === 'float32', Reshape: dtype === 'float32' };
   const cast = (input: string, to: string): string => {
-    nodes.push(castNode(graph, input, to, 'float32'));
+    nodes.push(unnamedCast(input, to, 'float32'));
     return to;
   };
   const step = (opType: string, other: string, to: string): void => {
-    nodes.push(createNode({ name: name(opType), opType, inputs: [value, other], outputs: [to] }));
+    nodes.push(createNode({ opType, inputs: [value, other], outputs: [to] }));
     value = to;
   };
   let value = cast(data, name('cast'));
@@ -142,7 +145,7 @@ export function arithmetic(
   const real = scale.dtype === 'float32' ? scale.name : cast(scale.name, name('scale_cast'));
   step('Mul', real, last.Mul ? output : name('product'));
   if (shape !== undefined) step('Reshape', shapeConstant(graph, shape), last.Reshape ? output : name('reshaped'));
-  if (dtype !== 'float32') nodes.push(castNode(graph, value, output, dtype));
+  if (dtype !== 'float32') nodes.push(unnamedCast(value, output, dtype));
   return nodes;
 }
 
@@ -172,7 +175,10 @@ function broadcastDims(granularity: Granularity, dims: readonly number[]): numbe
 
 /** A Cast, named after its output. */
 export function castNode(graph: Graph, input: string, output: string, to: DType): Node {
-  const name = graph.uniqueName(`${output}_Cast`);
+  return { ...unnamedCast(input, output, to), name: graph.uniqueName(`${output}_Cast`) };
+}
+
+function unnamedCast(input: string, output: string, to: DType): Node {
   const attributes = [attribute.int('to', dtypeNumber(to))];
-  return createNode({ name, opType: 'Cast', inputs: [input], outputs: [output], attributes });
+  return createNode({ opType: 'Cast', inputs: [input], outputs: [output], attributes });
 }
