@@ -340,7 +340,9 @@ const CHROMIUM = '/usr/bin/chromium';
     const flags = [
       ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
       ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-      ...['--virtual-time-budget=3000', '--window-size=1100,1500', `--user-data-dir=${profile}`, '--dump-dom'],
+      // Charts are drawn with a frame, so a slow machine must not end the virtual time before one.
+      ...['--virtual-time-budget=30000', '--run-all-compositor-stages-before-draw'],
+      ...['--window-size=1100,1500', `--user-data-dir=${profile}`, '--dump-dom'],
     ];
     try {
       return spawnSync(CHROMIUM, [...flags, `file://${path}`], { timeout: 60_000 }).stdout.toString();
