@@ -244,12 +244,12 @@ quantize --int8 would change 3 weights: 202 kB → 51.2 kB
 prune would choose from 50432 weights in 3 tensors
 predicted sizes
   made by                                       size  of now
-  quantize --int8                            54.3 kB  26.6 %
-  quantize --weights-only                    54.3 kB  26.6 %
+  quantize --int8                            54.2 kB  26.6 %
+  quantize --weights-only                    54.2 kB  26.6 %
   quantize --int4                            33.2 kB  16.3 %
   quantize --float16                          102 kB  50.2 %
   prune --l1 60% | pack                      89.3 kB  43.8 %
-  prune --l1 60% | quantize --store bitmask  30.4 kB  14.9 %
+  prune --l1 60% | quantize --store bitmask  30.2 kB  14.8 %
   within a few percent: the form of a weight depends on its values
 weight values
   weight      zeros     std  spread  outliers  values
@@ -288,12 +288,12 @@ quantize --int8 would change 3 weights: 202 kB → 51.2 kB
 prune would choose from 50432 weights in 3 tensors
 predicted sizes
   made by                                       size  of now
-  quantize --int8                            54.3 kB  26.6 %
-  quantize --weights-only                    54.3 kB  26.6 %
+  quantize --int8                            54.2 kB  26.6 %
+  quantize --weights-only                    54.2 kB  26.6 %
   quantize --int4                            33.2 kB  16.3 %
   quantize --float16                          102 kB  50.2 %
   prune --l1 60% | pack                      89.3 kB  43.8 %
-  prune --l1 60% | quantize --store bitmask  30.4 kB  14.9 %
+  prune --l1 60% | quantize --store bitmask  30.2 kB  14.8 %
   within a few percent: the form of a weight depends on its values
 weight values
   weight      shape            zeros      min     max      mean     std  spread  outliers  values

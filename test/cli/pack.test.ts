@@ -18,7 +18,7 @@ describe('onnx-compress pack', () => {
     const { code, stderr } = compress(['pack', 'dense.onnx', '-o', 'packed.onnx'], { cwd });
     expect([code, stderr]).toEqual([
       0,
-      `dense.onnx → packed.onnx: 54.3 kB → 31.1 kB, 1.7× smaller
+      `dense.onnx → packed.onnx: 54.2 kB → 31.0 kB, 1.7× smaller
 pack: 3 weights stored more compactly: 50.4 kB → 26.8 kB
   weight                shape         sparsity   before    after  now
   fc2.weight_quantized  int8 128×256    60.0 %  32.8 kB  17.3 kB  bitmask
